@@ -1,0 +1,1 @@
+"""Real workers: in this process, and on Ray; on the CPU and on GPUs."""

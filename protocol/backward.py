@@ -1,0 +1,225 @@
+"""One pass in this process: the reference that every other engine must equal in every bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from time import time_ns
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .arrays import Array, settle
+from .errors import ArgumentError
+from .graph import Graph
+from .ledger import Ledger
+from .node import Nodes, Rules, fit
+from .trace import Flat, leaf_values, unflatten_gradients
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time in which one worker did one thing; times in ns since the epoch."""
+
+    worker: int
+    name: str
+    kind: str
+    start: int
+    end: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Sums(Mapping[int, Array]):
+    """S at every node of the network, by node id or node: exactly ∂f/∂(node)."""
+
+    def __init__(self, known: Mapping[int, Array]) -> None:
+        self._known = known
+
+    def __getitem__(self, node: Any) -> Array:
+        """Return S at a node."""
+        key = getattr(node, "id", node)
+        try:
+            return self._known[key]
+        except KeyError:
+            raise KeyError(
+                f"node {key} has no S: it is not between a differentiated leaf and the output"
+            ) from None
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the ids of the nodes that have an S."""
+        return iter(sorted(self._known))
+
+    def __len__(self) -> int:
+        """Return V."""
+        return len(self._known)
+
+
+@dataclass(slots=True)
+class Result:
+    """What a pass gives.
+
+    Attributes:
+        value: the output's value.
+        grads: the gradient, in the structure of the differentiated arguments.
+        S: S at every node.
+        ledger: what moved, checked.
+        timeline: what each worker did, when.
+
+    """
+
+    value: Array
+    grads: Any
+    S: Mapping[int, Array]
+    ledger: Ledger
+    timeline: list[Span]
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Run BLAS on one thread, as every worker does: its rounding may depend on the number."""
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+def rules_of(graph: Graph) -> Rules:
+    """Return the rules of all nodes of a graph, looked up once."""
+    rules: Rules | None = getattr(graph, "_rules", None)
+    if rules is None:
+        rules = Rules(graph)
+        graph._rules = rules  # type: ignore[attr-defined]
+    return rules
+
+
+def first_S(graph: Graph, S: Array | None) -> Array:
+    """Return S at the output: the article's 1, or what the caller defines it to be."""
+    node = graph.nodes[graph.output]
+    if S is None:
+        graph.require_scalar()
+        return node.dtype.type(1)
+    if np.shape(S) != node.shape:
+        raise ArgumentError(f"S at the output has shape {np.shape(S)}, and the output {node.shape}")
+    S = S if hasattr(S, "dtype") else np.asarray(S)
+    return fit(S, node.shape, node.dtype)
+
+
+def forward_order(graph: Graph) -> list[int]:
+    """Return the nodes that are computed, each after its inputs."""
+    return [node.id for node in graph.nodes if node.inputs]
+
+
+def wave_order(graph: Graph) -> list[int]:
+    """Return the V nodes from the output down, each after all nodes that send to it."""
+    here = graph.on_network
+    return [u for u in range(graph.output, -1, -1) if here[u]]
+
+
+def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
+    """Run one pass in this process.
+
+    Args:
+        graph: the network, from :func:`trace`.
+        *args: values of the shapes that it was traced with.
+        check_finite: raise NonFiniteError at the first node where a NaN or an infinity arises.
+
+    Returns:
+        The value, the gradients, S at every node, the ledger and the timeline.
+
+    Raises:
+        ArgumentError: the arguments do not fit the graph.
+        NotScalarError: the output is not one number.
+        IndependentOutputError: the output depends on nothing that is differentiated.
+        GuardError: the traced program would have branched otherwise.
+
+    """
+    graph.require_dependence()
+    S = first_S(graph, None)
+    values, flat = leaf_values(graph, args)
+    nodes = Nodes(rules_of(graph), check_finite=check_finite)
+    with one_blas_thread():
+        begin = time_ns()
+        for leaf, value in zip(graph.leaves, values, strict=True):
+            nodes.place(leaf.node, value)
+        nodes.fire(forward_order(graph))
+        turn = time_ns()
+        sweep(nodes, S)
+        end = time_ns()
+    timeline = [
+        Span(0, "forward", "compute", begin, turn),
+        Span(0, "backward", "compute", turn, end),
+    ]
+    ledger = ledger_of(nodes)
+    return Result(
+        value=nodes.values[graph.output],
+        grads=gradients(graph, flat, nodes.S),
+        S=Sums(nodes.S),
+        ledger=ledger,
+        timeline=timeline,
+    )
+
+
+def sweep(nodes: Nodes, S: Array, *, keep: bool = True) -> None:
+    """Send the backward wave through nodes that are all in one place.
+
+    Without ``keep``, S is forgotten where nothing needs it any more: everywhere but at the leaves.
+    """
+    graph = nodes.rules.graph
+    nodes.begin(S)
+    for u in wave_order(graph):
+        for edge, message in nodes.send(u):
+            nodes.receive(edge, message)
+        if not keep and graph.nodes[u].inputs:
+            del nodes.S[u]
+
+
+def ledger_of(nodes: Nodes) -> Ledger:
+    """Return the ledger of a pass in one place, checked."""
+    graph = nodes.rules.graph
+    ledger = Ledger(
+        nodes=graph.num_nodes,
+        edges=graph.num_edges,
+        messages=nodes.messages,
+        sums=nodes.sums,
+        multiplies=nodes.multiplies,
+        receivers=nodes.receivers,
+        retransmissions=nodes.duplicates,
+        waves=graph.num_levels,
+        inputs_without_gradient=graph.inputs_without_gradient,
+    )
+    ledger.check()
+    return ledger
+
+
+def gradients(graph: Graph, flat: Flat, S: Mapping[int, Array]) -> Any:
+    """Return S at the differentiated leaves, in the structure of the arguments."""
+    found: list[Any] = []
+    owned: set[int] = set()
+    for leaf in graph.leaves:
+        if not leaf.differentiated:
+            found.append(None)
+        elif leaf.node in S:
+            found.append(_own(S[leaf.node], owned))
+        else:  # the output does not depend on this leaf
+            node = graph.nodes[leaf.node]
+            found.append(settle(np.zeros(node.shape, node.dtype)))
+    return unflatten_gradients(graph, flat, found)
+
+
+def _own(value: Array, owned: set[int]) -> Array:
+    """Copy a gradient whose memory another one holds, so that either may be changed in place."""
+    if not isinstance(value, np.ndarray):
+        return value
+    root: Any = value
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    if id(root) in owned:
+        return value.copy(order="K")
+    owned.add(id(root))
+    return value

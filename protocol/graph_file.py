@@ -1,0 +1,175 @@
+"""A graph as one file: nodes as plain data, constants as arrays, and no code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .arrays import DTYPES, Array
+from .errors import WireError
+from .graph import CONSTANT, LEAF, Graph, Guard, Leaf, Node
+from .rules import lookup
+
+_SCALARS = (bool, int, float, complex)
+_MAX_TEXT = 4096
+
+
+def to_bytes(graph: Graph) -> bytes:
+    """Return the graph in its file form."""
+    arrays: list[Array] = []
+    constants = []
+    for u, value in graph.constants.items():
+        weak = isinstance(value, _SCALARS)  # a Python scalar does not decide a result's dtype
+        constants.append((u, weak))
+        arrays.append(np.asarray(value))
+    header = {
+        "format": "graph",
+        "name": graph.name,
+        "nodes": [
+            (
+                node.primitive,
+                node.inputs,
+                node.attributes,
+                node.shape,
+                np.dtype(node.dtype).str,
+                node.line,
+                node.name if node.primitive in (LEAF, CONSTANT) else "",
+            )
+            for node in graph.nodes
+        ],
+        "output": graph.output,
+        "leaves": [
+            (leaf.node, leaf.argument, leaf.path, leaf.differentiated) for leaf in graph.leaves
+        ],
+        "constants": constants,
+        "guards": [(guard.node, guard.value, guard.line) for guard in graph.guards],
+        "arguments": graph.arguments,
+        "argnums": graph.argnums,
+    }
+    return wire.pack(header, arrays)
+
+
+def save(graph: Graph, path: Any) -> None:
+    """Write the graph to ``path``, whole or not at all."""
+    target = Path(path)
+    data = to_bytes(graph)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Any) -> Graph:
+    """Read a graph from ``path``."""
+    return from_bytes(Path(path).read_bytes())
+
+
+def from_bytes(data: bytes | memoryview) -> Graph:
+    """Read a graph from its file form, checking everything before it is used.
+
+    Raises:
+        WireError: the bytes are truncated, damaged or not a graph.
+        CycleError: the network has a cycle.
+        UnknownPrimitiveError: a node's primitive has no rule here.
+
+    """
+    header, arrays = wire.unpack(data)
+    if header.get("format") != "graph":
+        raise WireError("these bytes are not a graph")
+    try:
+        graph = _graph(header, arrays)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        if isinstance(error, WireError) or type(error).__module__.startswith("backwave"):
+            raise
+        raise WireError(f"the graph is damaged: {type(error).__name__} {error}") from None
+    for node in graph.nodes:
+        if node.primitive not in (LEAF, CONSTANT):
+            lookup(node.primitive, node.line)
+    return graph
+
+
+def _graph(header: dict[str, Any], arrays: list[np.ndarray]) -> Graph:
+    nodes = [_node(u, *fields) for u, fields in enumerate(header["nodes"])]
+    constants: dict[int, Array] = {}
+    for (u, weak), array in zip(header["constants"], arrays, strict=True):
+        value = array[()] if array.ndim == 0 else array
+        constants[_id(u, nodes, CONSTANT)] = value.item() if weak else value
+        if array.shape != nodes[u].shape or array.dtype != nodes[u].dtype:
+            raise WireError(f"constant {nodes[u].name} is not what its node says")
+    leaves = [
+        Leaf(_id(u, nodes, LEAF), _count(argument), _text(path), bool(differentiated))
+        for u, argument, path, differentiated in header["leaves"]
+    ]
+    for node in nodes:
+        if node.primitive == CONSTANT and node.id not in constants:
+            raise WireError(f"constant {node.name} has no value")
+    if len({leaf.node for leaf in leaves}) != sum(node.primitive == LEAF for node in nodes):
+        raise WireError("the leaves are not the leaf nodes")
+    argnums = header["argnums"]
+    if argnums is not None:
+        for place in argnums if isinstance(argnums, tuple) else (argnums,):
+            if type(place) is not int or not -header["arguments"] <= place < header["arguments"]:
+                raise WireError(f"argnums {argnums!r:.40} does not fit")
+    guards = []
+    for u, value, line in header["guards"]:
+        if type(value) not in (bool, int):
+            raise WireError("a guard's value is damaged")
+        guards.append(Guard(_id(u, nodes), value, _text(line)))
+    return Graph(
+        nodes,
+        _id(header["output"], nodes),
+        leaves,
+        constants,
+        guards=guards,
+        arguments=_count(header["arguments"]),
+        argnums=argnums,
+        name=_text(header["name"]),
+    )
+
+
+def _node(
+    u: int,
+    primitive: Any,
+    inputs: Any,
+    attributes: Any,
+    shape: Any,
+    dtype: Any,
+    line: Any,
+    name: Any,
+) -> Node:
+    if not isinstance(inputs, tuple) or not all(type(z) is int for z in inputs):
+        raise WireError(f"node {u}: its inputs are damaged")
+    if not isinstance(attributes, dict) or not all(isinstance(key, str) for key in attributes):
+        raise WireError(f"node {u}: its attributes are damaged")
+    if (_text(primitive) in (LEAF, CONSTANT)) != (not inputs):
+        raise WireError(f"node {u}: a {primitive} with {len(inputs)} inputs")
+    if not isinstance(shape, tuple):
+        raise WireError(f"node {u}: its shape is damaged")
+    lengths = tuple(map(_count, shape))
+    return Node(u, primitive, inputs, attributes, lengths, DTYPES[dtype], _text(line), _text(name))
+
+
+def _id(u: Any, nodes: list[Node], primitive: str = "") -> int:
+    if type(u) is not int or not 0 <= u < len(nodes):
+        raise WireError(f"there is no node {u!r:.20}")
+    if primitive and nodes[u].primitive != primitive:
+        raise WireError(f"node {u} is no {primitive}")
+    return u
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**48:
+        raise WireError(f"{value!r:.20} is no count")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise WireError(f"{value!r:.20} is no text")
+    return value

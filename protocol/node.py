@@ -1,0 +1,285 @@
+"""The rule of one node: sum, then send.
+
+The article's messaging protocol:
+
+    The node u receives a message along each outgoing edge from the node at the other end of that
+    edge. It sums these messages to get a number S (if u is the output of the entire net, then
+    define S = 1) and then it sends the following message to any node z adjacent to it at a lower
+    level: S·∂u/∂z.
+
+:class:`Nodes` is the nodes that live in one place during one pass. The in-process run puts all
+nodes in one place; a worker holds those of its partition. Both do the same operations in the same
+order, so their answers agree in every bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .arrays import Array, is_float, settle
+from .errors import BackwaveError, GuardError, NonFiniteError, ProtocolError, ShapeError
+from .graph import Graph, Node
+
+_float64 = np.float64
+_EXACT = np.dtype("f8")
+
+
+class Rules:
+    """What the nodes of one place must do in every pass, looked up in the table once.
+
+    ``place`` turns a constant into a value of the place's kind (a device array, say).
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Iterable[int] | None = None,
+        place: Callable[[Array], Array] = lambda value: value,
+    ) -> None:
+        self.graph = graph
+        self.forward: dict[int, tuple[Callable[..., Array], tuple[int, ...]]] = {}
+        self.messages: dict[int, list[tuple[int, Callable[..., Array], int]]] = {}
+        here = range(len(graph.nodes)) if nodes is None else sorted(nodes)
+        for u in here:
+            node = graph.nodes[u]
+            if node.inputs:
+                rule = graph.primitive(u).forward
+                if node.attributes:
+                    rule = partial(rule, **node.attributes)
+                self.forward[u] = rule, node.inputs
+        fan_out: dict[int, int] = {}
+        self.turn: list[int] = []
+        for number, (z, u, position) in enumerate(graph.edges):
+            self.turn.append(fan_out.get(z, 0))
+            fan_out[z] = self.turn[number] + 1
+            if u in self.forward:
+                message = graph.primitive(u).message(position)
+                assert message is not None  # or it would be no edge
+                node = graph.nodes[u]
+                if node.attributes:
+                    message = partial(message, **node.attributes)
+                self.messages.setdefault(u, []).append((number, message, z))
+        self.fan_out = fan_out
+        needed = {z for _, inputs in self.forward.values() for z in inputs}
+        needed.update(here)
+        self.constants = {z: place(value) for z, value in graph.constants.items() if z in needed}
+        self.guards = {guard.node: guard for guard in graph.guards}
+
+
+class Nodes:
+    """The nodes that live in one place, during one pass.
+
+    Attributes:
+        values: the value of each node that is known here.
+        S: the sum of the messages of each node, complete or partial.
+        messages: how many messages were received.
+        sums: how many additions of two messages that took.
+        multiplies: how many messages S·∂u/∂z were computed.
+        receivers: how many nodes have received at least one.
+        duplicates: how many messages came a second time, and were dropped.
+
+    """
+
+    def __init__(self, rules: Rules, *, check_finite: bool = False) -> None:
+        self.rules = rules
+        self.check_finite = check_finite
+        self.values: dict[int, Array] = dict(rules.constants)
+        self.S: dict[int, Array] = {}
+        self._received: dict[int, int] = {}
+        self._early: dict[int, dict[int, Array]] = {}
+        self.messages = 0
+        self.sums = 0
+        self.multiplies = 0
+        self.duplicates = 0
+
+    @property
+    def receivers(self) -> int:
+        """How many nodes have received at least one message."""
+        return len(self._received)
+
+    def place(self, leaf: int, value: Array) -> None:
+        """Give a leaf its value."""
+        self.values[leaf] = value
+        if self.check_finite or leaf in self.rules.guards:
+            self._look(self.rules.graph.nodes[leaf], value)
+
+    def fire(self, nodes: Iterable[int]) -> None:
+        """Compute the values of ``nodes`` from those of their inputs, in this order."""
+        values = self.values
+        forward = self.rules.forward
+        graph_nodes = self.rules.graph.nodes
+        careful = self.check_finite or bool(self.rules.guards)
+        for u in nodes:
+            rule, inputs = forward[u]
+            try:
+                if len(inputs) == 1:
+                    value = rule(values[inputs[0]])
+                elif len(inputs) == 2:
+                    value = rule(values[inputs[0]], values[inputs[1]])
+                else:
+                    value = rule(*[values[z] for z in inputs])
+            except BackwaveError:
+                raise
+            except Exception as error:
+                raise failure(graph_nodes[u], "computing", error) from error
+            if type(value) is not _float64:
+                value = settle(value)
+                if value.shape != graph_nodes[u].shape:
+                    raise ShapeError(
+                        f"{graph_nodes[u].line}: {graph_nodes[u].name} has shape {value.shape} "
+                        f"with these arguments and had {graph_nodes[u].shape} when it was traced; "
+                        f"trace it again"
+                    )
+            values[u] = value
+            if careful:
+                self._look(graph_nodes[u], value)
+
+    def _look(self, node: Node, value: Array) -> None:
+        guard = self.rules.guards.get(node.id)
+        if guard is not None and value != guard.value:
+            raise GuardError(
+                f"{guard.line}: the program branched on {node.name} == {guard.value} when it was "
+                f"traced, and it is {value} with these arguments; trace it again"
+            )
+        if self.check_finite:
+            require_finite(node, value, "value", self._ranges(node))
+
+    def _ranges(self, node: Node) -> str:
+        known = self.rules.graph.nodes
+        return "; ".join(f"{known[z].name} {span(self.values[z])}" for z in node.inputs)
+
+    def receive(self, edge: int, message: Array) -> None:
+        """Take the message on edge number ``edge`` into its node's sum.
+
+        Each node sums in edge order: a message that comes early waits for its turn, and one that
+        has been taken already is dropped.
+        """
+        z = self.rules.graph.edges[edge].source
+        turn = self.rules.turn[edge]
+        received = self._received.get(z, 0)
+        if turn != received:
+            waiting = self._early.setdefault(z, {})
+            if turn < received or turn in waiting:
+                self.duplicates += 1
+            else:
+                waiting[turn] = message
+                self.messages += 1
+            return
+        self.messages += 1
+        self._add(z, message, turn)
+        if self._early:
+            waiting = self._early.get(z, {})
+            while (turn := turn + 1) in waiting:
+                self._add(z, waiting.pop(turn), turn)
+
+    def _add(self, z: int, message: Array, turn: int) -> None:
+        if turn == 0:
+            self.S[z] = message
+        else:
+            # The first addition makes an array of our own; later ones may then be in place.
+            total = self.S[z]
+            if turn == 1:
+                total = total + message
+            else:
+                total += message
+            self.S[z] = total
+            self.sums += 1
+        self._received[z] = turn + 1
+
+    def begin(self, S: Array) -> None:
+        """Define S at the output; the article's S = 1."""
+        self.S[self.rules.graph.output] = S
+
+    def send(self, u: int) -> Iterator[tuple[int, Array]]:
+        """Yield ``(edge, S·∂u/∂z)`` for each node z below u, once S at u is complete.
+
+        Raises:
+            ProtocolError: a message to u is missing.
+
+        """
+        rules = self.rules
+        if self._received.get(u, 0) != rules.fan_out.get(u, 0):
+            missing = rules.fan_out[u] - self._received.get(u, 0)
+            node = rules.graph.nodes[u]
+            raise ProtocolError(f"node {node.name} cannot fire: {missing} messages are missing")
+        out = rules.messages.get(u)
+        if out is None:
+            return
+        values = self.values
+        nodes = rules.graph.nodes
+        S = self.S[u]
+        value = values[u]
+        inputs = rules.forward[u][1]
+        arguments = [values[z] for z in inputs]
+        for edge, rule, z in out:
+            try:
+                message = rule(S, value, *arguments)
+            except BackwaveError:
+                raise
+            except Exception as error:
+                raise failure(nodes[u], "sending back through", error) from error
+            target = nodes[z]
+            if type(message) is not _float64 or target.shape or target.dtype != _EXACT:
+                message = fit(message, target.shape, target.dtype)
+            self.multiplies += 1
+            if self.check_finite:
+                require_finite(nodes[u], message, f"message to {target.name}", self._ranges(nodes[u]))
+            yield edge, message
+
+
+def fit(message: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Undo broadcasting and bring a message to rest: z's own shape and dtype, contiguous.
+
+    The one place where broadcasting is undone: where u broadcast z along an axis, every entry of
+    that axis has an edge to the same z, so their messages are summed.
+    """
+    if message.shape != shape:
+        extra = message.ndim - len(shape)
+        if extra > 0:
+            message = np.sum(message, axis=tuple(range(extra)))
+        axes = tuple(
+            i for i, n in enumerate(shape) if n == 1 and len(message.shape) > i and message.shape[i] != 1
+        )
+        if axes:
+            message = np.sum(message, axis=axes, keepdims=True)
+        if message.shape != shape:
+            message = np.broadcast_to(message, shape)
+    if message.dtype != dtype:
+        if message.dtype.kind == "c" and dtype.kind == "f":
+            message = np.real(message)
+        message = message.astype(dtype)
+    return settle(message)
+
+
+def require_finite(node: Node, value: Array, what: str, ranges: str) -> None:
+    """Raise if a floating-point value has a NaN or an infinity, naming the node and its line."""
+    if not is_float(value.dtype) or bool(np.all(np.isfinite(value))):
+        return
+    kind = "NaN" if bool(np.any(np.isnan(value))) else "infinity"
+    raise NonFiniteError(
+        f"{node.line}: {kind} arose in the {what} of {node.name}"
+        + (f"; its inputs are {ranges}" if ranges else "")
+    )
+
+
+def span(value: Array) -> str:
+    """Describe the range of a value: ``in [low, high]``."""
+    if not hasattr(value, "dtype"):
+        return f"= {value}"
+    if value.size == 0:
+        return "empty"
+    if value.dtype.kind == "c":
+        return f"of magnitude up to {float(np.max(np.absolute(value))):.6g}"
+    return f"in [{float(np.min(value)):.6g}, {float(np.max(value)):.6g}]"
+
+
+def failure(node: Node, doing: str, error: Exception) -> ShapeError:
+    """Turn an error inside a rule into one that names the node and the user's line."""
+    return ShapeError(f"{node.line}: {doing} {node.name} failed: {error}")
+
+
+

@@ -1,0 +1,446 @@
+"""Traced nodes: what a program holds instead of arrays while its network is being recorded.
+
+NumPy hands every ufunc and function that meets one to it (``__array_ufunc__``,
+``__array_function__``), so programs are written with plain ``np``. With values, Python control
+flow works and each branch that depends on a value is recorded as a guard; an abstract trace holds
+shapes only and allocates nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .arrays import DTYPES, Array, settle
+from .errors import ArgumentError, BackwaveError, ShapeError, TraceError
+from .graph import CONSTANT, LEAF, Graph, Guard, Leaf, Node
+from .rules import TABLE, Abstract, Primitive, unknown
+from .rules.primitive import Recorded
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_INTERNAL = (_HERE, os.path.dirname(os.path.abspath(np.__file__)))
+_WEAK = (bool, int, float, complex)
+
+UFUNCS: dict[np.ufunc, Primitive] = {
+    ufunc: TABLE[ufunc.__name__]
+    for ufunc in vars(np).values()
+    if isinstance(ufunc, np.ufunc) and ufunc.__name__ in TABLE
+}
+"""The primitive of each ufunc."""
+
+METHODS: dict[str, Callable[..., Any]] = {}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""How the NumPy functions that are no ufuncs map to primitives; filled by ``numpy_face``."""
+
+
+def user_place() -> tuple[CodeType, int] | str:
+    """Return the place in the user's program that is running now, cheaply."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_filename.startswith(_INTERNAL):
+        if frame.f_back is None:
+            return ""
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def user_line() -> str:
+    """Return the user's line that is running now, as ``file.py:12``."""
+    return Node(0, "", (), {}, (), None, user_place()).line
+
+
+class Tape:
+    """The network that is being recorded.
+
+    A gradient of a gradient records inside a recording; the later tape is the inner one.
+    """
+
+    _serials = itertools.count()
+
+    def __init__(self, abstract: bool) -> None:
+        self.abstract = abstract
+        self.serial = next(self._serials)
+        self.closed = False
+        self.nodes: list[Node] = []
+        self.values: list[Array] = []
+        self.leaves: list[Leaf] = []
+        self.constants: dict[int, Array] = {}
+        self.guards: dict[int, Guard] = {}
+        self._scalars: dict[tuple[type, Any], Traced] = {}
+        self._arrays: dict[int, tuple[Array, Traced]] = {}
+
+    def _add(self, node: Node, value: Array) -> Traced:
+        self.nodes.append(node)
+        self.values.append(value)
+        return Traced(self, node.id, node.shape, node.dtype, value)
+
+    def leaf(self, value: Array, argument: int, path: str, differentiated: bool) -> Traced:
+        """Record a leaf; an :class:`Abstract` value is one that does not exist."""
+        u = len(self.nodes)
+        node = Node(u, LEAF, (), {}, value.shape, np.dtype(value.dtype), name=path)
+        self.leaves.append(Leaf(u, argument, path, differentiated))
+        return self._add(node, None if isinstance(value, Abstract) else value)
+
+    def constant(self, value: Any) -> Traced:
+        """Record a constant, once for each Python scalar and each array."""
+        if isinstance(value, _WEAK):
+            key = type(value), value
+            if key not in self._scalars or not value:  # -0.0 == 0.0: keep zeros apart
+                self._scalars[key] = self._new_constant(value)
+            return self._scalars[key]
+        if isinstance(value, np.ndarray):
+            known = self._arrays.get(id(value))
+            if known is not None and _same(known[0], known[1].value, value):
+                return known[1]
+            # A copy: the program may reuse its buffer before the backward wave comes.
+            traced = self._new_constant(settle(np.array(value, copy=True)))
+            self._arrays[id(value)] = value, traced
+            return traced
+        return self._new_constant(value)
+
+    def _new_constant(self, value: Any) -> Traced:
+        u = len(self.nodes)
+        if isinstance(value, _WEAK):
+            shape, dtype = (), np.dtype(type(value))
+        else:
+            value = settle(value if hasattr(value, "dtype") else np.asarray(value))
+            shape, dtype = value.shape, value.dtype
+            require_dtype(dtype, "a constant", user_line())
+        self.constants[u] = value
+        name = repr(value) if isinstance(value, _WEAK) else ""
+        return self._add(Node(u, CONSTANT, (), {}, shape, dtype, name=name), value)
+
+    def apply(
+        self, primitive: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> Traced:
+        """Record a firing of ``primitive``: a new node."""
+        if self.closed:
+            raise TraceError(
+                f"{user_line()}: a traced node was kept from an earlier trace, whose network is "
+                f"closed; return values from the function instead of storing them outside it"
+            )
+        operands = [
+            value if type(value) is Traced and value.tape is self else self.constant(value)
+            for value in inputs
+        ]
+        place = user_place()
+        value = None
+        try:
+            if self.abstract:
+                shape, dtype, _ = primitive.shape(*map(_abstract, operands), **attributes)
+            else:
+                value = primitive.forward(*[z.value for z in operands], **attributes)
+                if type(value) is not np.float64:
+                    value = settle(value)
+                shape, dtype = value.shape, value.dtype
+        except (ValueError, TypeError, IndexError) as error:
+            if isinstance(error, BackwaveError) and not isinstance(error, ShapeError):
+                raise
+            shapes = ", ".join(f"{z.dtype}{list(z.shape)}" for z in operands)
+            line = Node(0, "", (), {}, (), None, place).line
+            raise ShapeError(f"{line}: {primitive.name} of {shapes}: {error}") from error
+        u = len(self.nodes)
+        node = Node(u, primitive.name, tuple([z.id for z in operands]), attributes, shape, dtype, place)
+        self.nodes.append(node)
+        self.values.append(value)
+        return Traced(self, u, shape, dtype, value)
+
+    def guard(self, traced: Traced, value: bool | int) -> None:
+        """Record that the program depended on this value."""
+        self.guards.setdefault(traced.id, Guard(traced.id, value, user_line()))
+
+    def graph(
+        self, output: Traced, arguments: int, argnums: int | tuple[int, ...] | None, name: str
+    ) -> tuple[Graph, list[Array]]:
+        """Close the tape: the graph of ``output`` and the value of each of its nodes."""
+        self.closed = True
+        kept = self._needed(output.id)
+        new = {old: place for place, old in enumerate(kept)}
+        if len(kept) < len(self.nodes):
+            for old in kept:
+                node = self.nodes[old]
+                node.id = new[old]
+                node.inputs = tuple([new[z] for z in node.inputs])
+        graph = Graph(
+            [self.nodes[old] for old in kept],
+            new[output.id],
+            [Leaf(new[leaf.node], leaf.argument, leaf.path, leaf.differentiated) for leaf in self.leaves],
+            {new[old]: value for old, value in self.constants.items() if old in new},
+            guards=[Guard(new[g.node], g.value, g.line) for g in self.guards.values()],
+            arguments=arguments,
+            argnums=argnums,
+            name=name,
+        )
+        return graph, [self.values[old] for old in kept]
+
+    def _needed(self, output: int) -> list[int]:
+        """Return the nodes that the output, a guard or a leaf needs, in order."""
+        needed = bytearray(len(self.nodes))
+        needed[output] = 1
+        for u in self.guards:
+            needed[u] = 1
+        for leaf in self.leaves:
+            needed[leaf.node] = 1
+        for node in reversed(self.nodes):
+            if needed[node.id]:
+                for z in node.inputs:
+                    needed[z] = 1
+        return [u for u, keep in enumerate(needed) if keep]
+
+
+def _abstract(traced: Traced) -> Abstract:
+    value = traced.value
+    return Abstract(traced.shape, traced.dtype, type(value) if isinstance(value, _WEAK) else None)
+
+
+def _same(known: Any, copy: Any, value: Any) -> bool:
+    return known is value and copy.shape == value.shape and bool(np.all(copy == value))
+
+
+def require_dtype(dtype: Any, what: str, line: str = "") -> None:
+    """Raise unless values of this dtype can stand on a node."""
+    if np.dtype(dtype).str not in DTYPES:
+        place = f"{line}: " if line else ""
+        raise ArgumentError(
+            f"{place}{what} has dtype {dtype}, and a node's value must be a number array of one of "
+            f"{', '.join(sorted({d.name for d in DTYPES.values()}))}"
+        )
+
+
+def _operator(name: str) -> Callable[[Any, Any], Any]:
+    primitive = TABLE[name]
+
+    def method(self: Traced, other: Any) -> Any:
+        return self.record(primitive, (self, other), {})
+
+    return method
+
+
+def _reflected(name: str) -> Callable[[Any, Any], Any]:
+    primitive = TABLE[name]
+
+    def method(self: Traced, other: Any) -> Any:
+        return self.record(primitive, (other, self), {})
+
+    return method
+
+
+def _unary(name: str) -> Callable[[Any], Any]:
+    primitive = TABLE[name]
+
+    def method(self: Traced) -> Any:
+        return self.record(primitive, (self,), {})
+
+    return method
+
+
+class Traced(Recorded):
+    """A node of the network that is being recorded, seen as the array that it stands for."""
+
+    __slots__ = ("dtype", "id", "shape", "tape", "value")
+    __hash__ = object.__hash__
+
+    def __init__(self, tape: Tape, id: int, shape: tuple[int, ...], dtype: Any, value: Array):
+        self.tape = tape
+        self.id = id
+        self.shape = shape
+        self.dtype = dtype
+        self.value = value
+
+    def record(
+        self, primitive: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> Any:
+        """Record the primitive on the innermost tape among its inputs."""
+        tape = self.tape
+        for value in inputs:
+            if type(value) is Traced:
+                if value.tape.serial > tape.serial:
+                    tape = value.tape
+            elif value is None or isinstance(value, (str, bytes, dict, list, tuple)):
+                raise TraceError(
+                    f"{user_line()}: {primitive.name} of a traced node and "
+                    f"{type(value).__name__} {value!r:.40}"
+                )
+        return tape.apply(primitive, inputs, attributes)
+
+    # NumPy's two protocols.
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Record a ufunc."""
+        if method != "__call__":
+            function = METHODS.get(f"{ufunc.__name__}.{method}")
+            if function is None:
+                raise unknown(f"np.{ufunc.__name__}.{method}", user_line())
+            return function(*inputs, **kwargs)
+        if kwargs:
+            _refuse(f"np.{ufunc.__name__}", kwargs)
+        primitive = UFUNCS.get(ufunc)
+        if primitive is None:
+            primitive = _defined(ufunc, "np." if hasattr(np, ufunc.__name__) else "")
+        if len(inputs) == 1:
+            return self.tape.apply(primitive, inputs, {})
+        return self.record(primitive, inputs, {})
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Record a NumPy function."""
+        face = FUNCTIONS.get(function)
+        if face is None:
+            module = function.__module__.replace("numpy", "np", 1)
+            return self.record(_defined(function, f"{module}."), args, kwargs)
+        return face(*args, **kwargs)
+
+    # No value can be taken out of the network.
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: an array made of a traced node would cut it off from its network."""
+        raise TraceError(
+            f"{user_line()}: a traced node cannot be turned into a plain array; join nodes with "
+            f"np.stack or np.concatenate instead of np.array or np.asarray"
+        )
+
+    def __float__(self) -> NoReturn:
+        """Refuse, and say what to do."""
+        raise TraceError(
+            f"{user_line()}: float() of a traced node takes it out of the network (so does "
+            f"math.sin and its like); use the NumPy function, np.sin, and keep the node"
+        )
+
+    def __complex__(self) -> NoReturn:
+        """Refuse, and say what to do."""
+        raise TraceError(f"{user_line()}: complex() of a traced node takes it out of the network")
+
+    def item(self, *args: int) -> NoReturn:
+        """Refuse, and say what to do."""
+        raise TraceError(
+            f"{user_line()}: .item() of a traced node takes it out of the network; use the node"
+        )
+
+    tolist = item
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        """Refuse, and name the functional way."""
+        raise TraceError(
+            f"{user_line()}: a node cannot be assigned into; build the new array with np.where, "
+            f"np.concatenate or np.stack"
+        )
+
+    # Python's control flow, with values.
+
+    def _decide(self, kind: type, what: str) -> Any:
+        if self.size != 1:
+            raise TraceError(
+                f"{user_line()}: {what} of a node of shape {self.shape} is ambiguous; "
+                f"use np.any, np.all or np.where"
+            )
+        if self.value is None:
+            raise TraceError(
+                f"{user_line()}: {what} of an abstract node has no value; "
+                f"trace with arrays, or use np.where"
+            )
+        traced = self if self.shape == () else self.reshape(())
+        if kind is bool and self.dtype.kind != "b":
+            traced = traced != 0
+        decided = kind(traced.value)
+        self.tape.guard(traced, decided)
+        return decided
+
+    def __bool__(self) -> bool:
+        """Branch on the value, and guard it: a replay that would branch otherwise is refused."""
+        return bool(self._decide(bool, "the truth"))
+
+    def __index__(self) -> int:
+        """Use an integer node as an index or a count, and guard it."""
+        if self.dtype.kind not in "iu":
+            raise TraceError(
+                f"{user_line()}: a {self.dtype} node cannot be used as an integer; "
+                f"counts and indices must not depend on what is differentiated"
+            )
+        return int(self._decide(int, "the integer value"))
+
+    __int__ = __index__
+
+    def __len__(self) -> int:
+        """Return the length of the first axis."""
+        if not self.shape:
+            raise TraceError(f"{user_line()}: len() of a node without axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the entries along the first axis."""
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        """Show shape and dtype, and the value where there is one."""
+        value = "" if self.value is None else f" = {self.value!r}"
+        return f"<traced {self.id} {self.dtype}{list(self.shape)}{value}>"
+
+    # What arrays have.
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return Abstract(self.shape, self.dtype).size
+
+    @property
+    def T(self) -> Any:
+        """The transpose."""
+        return np.transpose(self)  # type: ignore[call-overload]
+
+    def __getattr__(self, name: str) -> Any:
+        """Offer the array methods that are NumPy functions, ``x.sum()`` for ``np.sum(x)``."""
+        method = METHODS.get(name)
+        if method is None or name.startswith("_"):
+            raise AttributeError(
+                f"a traced node has no attribute {name!r}; "
+                f"use the NumPy function of that name if there is one"
+            )
+        return lambda *args, **kwargs: method(self, *args, **kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Index; set below by ``numpy_face``."""
+        return METHODS["__getitem__"](self, index)
+
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("subtract"), _reflected("subtract")
+    __mul__, __rmul__ = _operator("multiply"), _reflected("multiply")
+    __truediv__, __rtruediv__ = _operator("divide"), _reflected("divide")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
+    __pow__, __rpow__ = _operator("power"), _reflected("power")
+    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
+    __neg__, __pos__, __abs__ = _unary("negative"), _unary("positive"), _unary("absolute")
+    __eq__, __ne__ = _operator("equal"), _operator("not_equal")  # type: ignore[assignment]
+    __lt__, __le__ = _operator("less"), _operator("less_equal")
+    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
+    __and__, __rand__ = _operator("bitwise_and"), _reflected("bitwise_and")
+    __or__, __ror__ = _operator("bitwise_or"), _reflected("bitwise_or")
+    __xor__, __rxor__ = _operator("bitwise_xor"), _reflected("bitwise_xor")
+    __invert__ = _unary("invert")
+
+
+def _defined(function: Any, module: str) -> Primitive:
+    """Return the primitive that was defined later for this very function."""
+    primitive = TABLE.get(function.__name__)
+    if primitive is None or primitive.forward is not function:
+        raise unknown(f"{module}{function.__name__}", user_line())
+    return primitive
+
+
+def _refuse(what: str, kwargs: dict[str, Any]) -> None:
+    names = ", ".join(f"{name}=" for name in kwargs)
+    raise TraceError(
+        f"{user_line()}: {what} with {names} cannot be traced; "
+        f"assign the result instead of out=, use np.where instead of where="
+    )

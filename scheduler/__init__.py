@@ -1,0 +1,1 @@
+"""Where nodes live and when they fire: partitions, plans, policies. Knows no Ray."""
