@@ -20,13 +20,14 @@ from .errors import WireError
 CALLER = -1
 """The partition number of whoever asked for the run: it sends leaf values and gets results."""
 
-FORWARD, BACKWARD = "forward", "backward"
+FORWARD, BACKWARD, SUMS = "forward", "backward", "sums"
+"""The kinds of frame: values going up, messages going down, and S, for the caller, at nodes."""
 
 
 class Message(NamedTuple):
     """One value on its way: S·∂u/∂z on an edge, or a node's value going up.
 
-    ``key`` is the edge's number in a backward frame, the node's id in a forward one.
+    ``key`` is the edge's number in a backward frame, the node's id in the others.
     """
 
     key: int
@@ -86,7 +87,7 @@ class Header:
             raise WireError(
                 f"the frame is of version {fields.get('version')!r:.20}, not {wire.VERSION}"
             )
-        if fields.get("kind") not in (FORWARD, BACKWARD):
+        if fields.get("kind") not in (FORWARD, BACKWARD, SUMS):
             raise WireError(f"the frame is of kind {fields.get('kind')!r:.20}")
         if not isinstance(fields.get("run"), str):
             raise WireError("the frame's run is not a string")

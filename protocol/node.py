@@ -43,8 +43,8 @@ class Rules:
         self.graph = graph
         self.forward: dict[int, tuple[Callable[..., Array], tuple[int, ...]]] = {}
         self.messages: dict[int, list[tuple[int, Callable[..., Array], int]]] = {}
-        here = range(len(graph.nodes)) if nodes is None else sorted(nodes)
-        for u in here:
+        self.here = frozenset(range(len(graph.nodes)) if nodes is None else nodes)
+        for u in sorted(self.here):
             node = graph.nodes[u]
             if node.inputs:
                 rule = graph.primitive(u).forward
@@ -65,7 +65,7 @@ class Rules:
                 self.messages.setdefault(u, []).append((number, message, z))
         self.fan_out = fan_out
         needed = {z for _, inputs in self.forward.values() for z in inputs}
-        needed.update(here)
+        needed |= self.here
         self.constants = {z: place(value) for z, value in graph.constants.items() if z in needed}
         self.guards = {guard.node: guard for guard in graph.guards}
 

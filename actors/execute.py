@@ -1,0 +1,102 @@
+"""Run a plan on an engine, and make of what comes back a result."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..protocol.arrays import Array, settle
+from ..protocol.backward import Result, Span, gradients
+from ..protocol.message import Frame
+from ..protocol.trace import leaf_values
+from ..scheduler.plan import Plan
+from ..scheduler.run import Engine, Share, drive, ledger_of, shares
+from .local import LocalEngine
+
+
+class SumsEngine(Engine, Protocol):
+    """An engine whose workers can be asked for S."""
+
+    def sums(self, worker: int, number: int, nodes: Sequence[int]) -> Frame:
+        """Return a frame with S at nodes of a worker."""
+
+
+@dataclass(slots=True)
+class PlannedResult(Result):
+    """What a run of a plan gives: a :class:`Result`, the plan, and each worker's share of it."""
+
+    plan: Plan
+    workers: list[Share]
+
+
+class WorkersSums(Mapping[int, Array]):
+    """S at every node, by node id or node, fetched from its worker when it is asked for."""
+
+    def __init__(
+        self, plan: Plan, engine: SumsEngine, number: int, known: Mapping[int, Array]
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._number = number
+        self._known = dict(known)
+
+    def __getitem__(self, node: Any) -> Array:
+        """Return S at a node."""
+        u = int(getattr(node, "id", node))
+        if not 0 <= u < len(self._plan.partition) or not self._plan.graph.on_network[u]:
+            raise KeyError(
+                f"node {u} has no S: it is not between a differentiated leaf and the output"
+            )
+        if u not in self._known:
+            frame = self._engine.sums(self._plan.partition[u], self._number, [u])
+            for key, S in frame.open()[1]:
+                self._known[key] = settle(S)
+        return self._known[u]
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the ids of the nodes that have an S."""
+        return (u for u, here in enumerate(self._plan.graph.on_network) if here)
+
+    def __len__(self) -> int:
+        """Return V."""
+        return self._plan.graph.num_nodes
+
+
+def new_run() -> str:
+    """Return a name for a run that no other run has."""
+    return uuid.uuid4().hex
+
+
+def execute(
+    plan: Plan,
+    engine: SumsEngine,
+    args: tuple[Any, ...],
+    *,
+    run: str,
+    number: int,
+    check_finite: bool = False,
+) -> PlannedResult:
+    """Run one pass of a plan with these arguments, and check its ledger."""
+    graph = plan.graph
+    values, flat = leaf_values(graph, args)
+    given = {leaf.node: value for leaf, value in zip(graph.leaves, values, strict=True)}
+    outcome = drive(plan, engine, given, run=run, number=number, check_finite=check_finite)
+    sums = {u: settle(S) for u, S in outcome.sums.items()}
+    timeline: list[Span] = [span for report in outcome.reports for span in report.spans]
+    return PlannedResult(
+        value=settle(outcome.value),
+        grads=gradients(graph, flat, sums),
+        S=WorkersSums(plan, engine, number, sums),
+        ledger=ledger_of(plan, outcome.reports),
+        timeline=sorted(timeline, key=lambda span: span.start),
+        plan=plan,
+        workers=shares(plan, outcome.reports),
+    )
+
+
+def run_locally(plan: Plan, *args: Any, check_finite: bool = False) -> PlannedResult:
+    """Run one pass of a plan with all its workers in this process."""
+    run = new_run()
+    return execute(plan, LocalEngine(plan, run), args, run=run, number=0, check_finite=check_finite)

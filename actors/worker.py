@@ -1,0 +1,269 @@
+"""One worker: the nodes of one partition, and the stages in which they fire. Plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import time_ns
+
+from threadpoolctl import threadpool_limits
+
+from ..protocol import graph_file
+from ..protocol.arrays import Array
+from ..protocol.backward import Span, first_S
+from ..protocol.errors import ProtocolError
+from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Message
+from ..protocol.node import Nodes, Rules
+from ..scheduler.plan import Plan, PlannedFrame, Stage
+from ..scheduler.run import Report
+from .device import device
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one worker must know of a plan: its nodes, its stages, the frames in and out."""
+
+    run: str
+    partition: int
+    device: str
+    nodes: tuple[int, ...]
+    stages: dict[int, Stage]
+    frames: dict[int, PlannedFrame]
+
+
+def assignments(plan: Plan, run: str) -> list[Assignment]:
+    """Return what each worker must know of a plan."""
+    nodes: list[list[int]] = [[] for _ in range(plan.partitions)]
+    stages: list[dict[int, Stage]] = [{} for _ in range(plan.partitions)]
+    for u, place in enumerate(plan.partition):
+        if place >= 0:
+            nodes[place].append(u)
+    for stage in plan.stages:
+        stages[stage.partition][stage.number] = stage
+    return [
+        Assignment(
+            run,
+            place,
+            plan.devices[place],
+            tuple(nodes[place]),
+            stages[place],
+            {
+                number: plan.frames[number]
+                for stage in stages[place].values()
+                for number in (*stage.receives, *stage.sends)
+            },
+        )
+        for place in range(plan.partitions)
+    ]
+
+
+class Worker:
+    """The nodes of one partition during a run.
+
+    Its methods are what the driver calls, on Ray or in this process: :meth:`load` once a plan,
+    :meth:`fire` once a stage, :meth:`sums` when somebody asks for S.
+    """
+
+    def __init__(self, kind: str = "cpu", *, threads: int | None = 1) -> None:
+        if threads is not None:
+            # For good: this process has no other work, and bits may depend on the number.
+            threadpool_limits(threads, user_api="blas")
+        self._device = device(kind)
+        self._assignment: Assignment | None = None
+        self._number = -1
+
+    def ready(self) -> str:
+        """Answer, when the worker is there, with the name of its device."""
+        return self._device.name
+
+    def load(self, graph: bytes, assignment: Assignment) -> None:
+        """Take over a partition of a network."""
+        self._graph = graph_file.from_bytes(graph)
+        self._rules = Rules(self._graph, assignment.nodes, self._device.put)
+        self._assignment = assignment
+        self._number = -1
+        self._nodes = Nodes(self._rules)
+
+    def fire(
+        self, stage_number: int, number: int, check_finite: bool, *frames: Frame
+    ) -> tuple[Report, ...]:
+        """Run one stage of pass ``number``: receive, fire forward, fire backward, send.
+
+        Returns:
+            The report, followed by the planned frames.
+
+        Raises:
+            ProtocolError: a frame is missing, or one came that the plan does not know.
+            WireError: a frame is damaged.
+
+        """
+        start = time_ns()
+        assignment = self._assigned()
+        if number != self._number:
+            self._nodes = Nodes(self._rules, check_finite=check_finite)
+            self._number = number
+        stage = assignment.stages[stage_number]
+        report = Report(stage_number, assignment.partition, start, start)
+        nodes = self._nodes
+        before = nodes.messages, nodes.sums, nodes.multiplies, nodes.receivers, nodes.duplicates
+        self._receive(stage, frames, report)
+        self._forward(stage, report)
+        crossing = self._backward(stage, report)
+        sent = [self._send(stage, number, crossing, report) for number in stage.sends]
+        after = nodes.messages, nodes.sums, nodes.multiplies, nodes.receivers, nodes.duplicates
+        (
+            report.messages,
+            report.sums,
+            report.multiplies,
+            report.receivers,
+            report.retransmissions,
+        ) = (new - old for new, old in zip(after, before, strict=True))
+        report.end = time_ns()
+        return report, *sent  # type: ignore[return-value]
+
+    def sums(self, number: int, nodes: Iterable[int]) -> Frame:
+        """Return a frame with S at ``nodes``, of the pass that ran last.
+
+        Raises:
+            ProtocolError: another pass has run since.
+
+        """
+        assignment = self._assigned()
+        if number != self._number:
+            raise ProtocolError(
+                f"worker {assignment.partition} has run pass {self._number} since pass {number}; "
+                f"read S before the next pass"
+            )
+        found = [(u, self._device.get(self._nodes.S[u])) for u in nodes]
+        return Frame.of(
+            SUMS, found, run=assignment.run, number=number, sender=assignment.partition
+        )
+
+    def _assigned(self) -> Assignment:
+        if self._assignment is None:
+            raise ProtocolError("a worker was asked to fire before it was given a partition")
+        return self._assignment
+
+    def _receive(self, stage: Stage, frames: tuple[Frame, ...], report: Report) -> None:
+        missing = set(stage.receives)
+        for frame in frames:
+            begin = time_ns()
+            header, messages = Frame(*frame).open()
+            planned = self._planned(stage, missing, header)
+            if tuple(message.key for message in messages) != planned.keys:
+                raise ProtocolError(
+                    f"{self._says(stage)} received {_title(planned)} with other messages than planned"
+                )
+            missing.discard(planned.number)
+            self._store(header.kind, messages)
+            report.spans.append(
+                self._span(f"receive from {_who(planned.sender)}", "receive", begin, planned)
+            )
+        if missing:
+            lost = "; ".join(_title(self._assigned().frames[number]) for number in sorted(missing))
+            raise ProtocolError(f"{self._says(stage)} did not receive {lost}")
+
+    def _planned(self, stage: Stage, missing: set[int], header: object) -> PlannedFrame:
+        """Find the frame in the plan that this header belongs to."""
+        assignment = self._assigned()
+        for number in stage.receives:
+            planned = assignment.frames[number]
+            expected = (planned.kind, assignment.run, self._number, planned.sent_by, planned.sender)
+            fields = ("kind", "run", "number", "stage", "sender")
+            if expected == tuple(getattr(header, name) for name in fields):
+                return planned
+        raise ProtocolError(f"{self._says(stage)} received a frame that is not planned: {header}")
+
+    def _store(self, kind: str, messages: list[Message]) -> None:
+        put = self._device.put
+        for key, value in messages:
+            if kind == BACKWARD:
+                self._nodes.receive(key, put(value))
+            else:
+                self._nodes.place(key, put(value))
+
+    def _forward(self, stage: Stage, report: Report) -> None:
+        if not (stage.forward or stage.leaves):
+            return
+        begin = time_ns()
+        self._nodes.fire(stage.forward)
+        self._device.finish()
+        details = {"nodes": len(stage.forward) + len(stage.leaves)}
+        report.spans.append(
+            Span(report.worker, FORWARD, "compute", begin, time_ns(), details)
+        )
+
+    def _backward(self, stage: Stage, report: Report) -> dict[int, Array]:
+        """Fire the backward wave here; return the messages that go elsewhere, by edge."""
+        crossing: dict[int, Array] = {}
+        if not stage.backward:
+            return crossing
+        begin = time_ns()
+        nodes, graph = self._nodes, self._graph
+        here = self._rules.here
+        if graph.output in stage.backward:
+            nodes.begin(self._device.put(first_S(graph, None)))
+        for u in stage.backward:
+            for edge, message in nodes.send(u):
+                if graph.edges[edge].source in here:
+                    nodes.receive(edge, message)
+                else:
+                    crossing[edge] = message
+        self._device.finish()
+        report.levels = frozenset(graph.levels[u] for u in stage.backward)
+        details = {"nodes": len(stage.backward), "levels": len(report.levels)}
+        report.spans.append(
+            Span(report.worker, BACKWARD, "compute", begin, time_ns(), details)
+        )
+        return crossing
+
+    def _send(self, stage: Stage, frame: int, crossing: dict[int, Array], report: Report) -> Frame:
+        begin = time_ns()
+        planned = self._assigned().frames[frame]
+        source = {BACKWARD: crossing, FORWARD: self._nodes.values, SUMS: self._nodes.S}[planned.kind]
+        get = self._device.get
+        sent = Frame.of(
+            planned.kind,
+            [(key, get(source[key])) for key in planned.keys],
+            run=self._assigned().run,
+            number=self._number,
+            stage=stage.number,
+            sender=planned.sender,
+            receiver=planned.receiver,
+        )
+        if planned.receiver != CALLER:
+            report.header_bytes += len(sent.header)
+            if planned.kind == BACKWARD:
+                report.frames += 1
+                report.cross_messages += len(sent.arrays)
+                report.payload_bytes += sent.payload_bytes
+            else:
+                report.forward_frames += 1
+                report.forward_bytes += sent.payload_bytes
+        report.spans.append(
+            self._span(f"send to {_who(planned.receiver)}", "send", begin, planned)
+        )
+        return sent
+
+    def _span(self, name: str, kind: str, begin: int, frame: PlannedFrame) -> Span:
+        details = {
+            "frame": frame.number,
+            "kind": frame.kind,
+            "messages": len(frame.keys),
+            "bytes": frame.payload_bytes,
+        }
+        return Span(self._assigned().partition, name, kind, begin, time_ns(), details)
+
+    def _says(self, stage: Stage) -> str:
+        return f"worker {stage.partition}, stage {stage.number} ({stage.name})"
+
+
+def _who(partition: int) -> str:
+    return "the caller" if partition == CALLER else f"worker {partition}"
+
+
+def _title(frame: PlannedFrame) -> str:
+    return (
+        f"the {frame.kind} frame of {len(frame.keys)} messages from {_who(frame.sender)}, "
+        f"stage {frame.sent_by}"
+    )
