@@ -1,0 +1,116 @@
+"""``backwave count``: the size of a network, and what each wave sends and costs. No Ray."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+
+from ..protocol.arrays import nbytes
+from ..protocol.graph import Graph
+from ..protocol.trace import trace
+from .load import call, load_target
+from .show import console, count, print_json, progress, size, table
+
+SHOWN = 24
+"""The most waves that the table shows; the JSON has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """The firing of all nodes of one level: their messages, and the work of making those."""
+
+    wave: int
+    level: int
+    nodes: int
+    messages: int
+    bytes: int
+    flops: int
+
+
+def waves(graph: Graph) -> list[Wave]:
+    """Return the waves of a network, from the output's level down."""
+    levels = graph.levels
+    nodes: dict[int, int] = {}
+    messages: dict[int, int] = {}
+    moved: dict[int, int] = {}
+    flops: dict[int, int] = {}
+    for u, here in enumerate(graph.on_network):
+        if here:
+            nodes[levels[u]] = nodes.get(levels[u], 0) + 1
+    for z, u, _ in graph.edges:
+        level = levels[u]
+        below = graph.nodes[z]
+        messages[level] = messages.get(level, 0) + 1
+        moved[level] = moved.get(level, 0) + nbytes(below.shape, below.dtype)
+        flops[level] = flops.get(level, 0) + graph.work(u).flops
+    return [
+        Wave(
+            number,
+            level,
+            nodes[level],
+            messages.get(level, 0),
+            moved.get(level, 0),
+            flops.get(level, 0),
+        )
+        for number, level in enumerate(sorted(nodes, reverse=True))
+    ]
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    target = load_target(options.target)
+    with progress(f"tracing {target.title}"):
+        graph = call(target, lambda: trace(target.function, *target.args, argnums=0))
+        graph.require_dependence()
+        found = waves(graph)
+    if options.json:
+        print_json(
+            {
+                "function": target.title,
+                "nodes": graph.num_nodes,
+                "edges": graph.num_edges,
+                "levels": graph.num_levels,
+                "messages": sum(wave.messages for wave in found),
+                "network_size": graph.num_nodes + graph.num_edges,
+                "inputs_without_gradient": graph.inputs_without_gradient,
+                "waves": [asdict(wave) for wave in found],
+            }
+        )
+        return
+    out = console()
+    out.print(
+        f"[bold]{target.title}[/]    V = {count(graph.num_nodes)}, E = {count(graph.num_edges)}, "
+        f"{count(graph.num_levels)} levels; network size V + E = "
+        f"{count(graph.num_nodes + graph.num_edges)}\n"
+    )
+    rows = [_row(wave) for wave in found]
+    if len(rows) > SHOWN:
+        half = SHOWN // 2
+        rows = [*rows[:half], ("...",) * 6, *rows[-half:]]
+    everything = ("all", "", *_totals(found))
+    columns = ("wave", "level", "nodes", "messages", "bytes", "flops")
+    out.print(table("Waves, from the output down", columns, [*rows, everything]))
+    out.print(
+        f"messages = edges = {count(graph.num_edges)}; "
+        f"{count(graph.inputs_without_gradient)} inputs carry no gradient, and get no message"
+    )
+
+
+def _row(wave: Wave) -> tuple[str, ...]:
+    return (
+        count(wave.wave),
+        count(wave.level),
+        count(wave.nodes),
+        count(wave.messages),
+        size(wave.bytes),
+        count(wave.flops),
+    )
+
+
+def _totals(found: list[Wave]) -> tuple[str, ...]:
+    return (
+        count(sum(wave.nodes for wave in found)),
+        count(sum(wave.messages for wave in found)),
+        size(sum(wave.bytes for wave in found)),
+        count(sum(wave.flops for wave in found)),
+    )

@@ -1,0 +1,119 @@
+"""The ``backwave`` command."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ..protocol.errors import BackwaveError
+from ..scheduler.partition import GRANULARITIES
+from ..scheduler.policy import POLICIES
+from . import bench, count, run
+
+EXIT_MISTAKE = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one clear line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(_mistake(f"{message} (see {self.prog} --help)"))
+
+
+def _mistake(message: str) -> int:
+    sys.stderr.write(f"backwave: {' '.join(message.split())}\n")
+    return EXIT_MISTAKE
+
+
+def _at_least(lowest: int) -> Any:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < lowest:
+            raise argparse.ArgumentTypeError(f"{value} is less than {lowest}")
+        return value
+
+    number.__name__ = "whole number"
+    return number
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = _Parser(
+        prog="backwave",
+        description="Back-propagation as one wave of messages over a network, all counted.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    runs = commands.add_parser("run", help="run one pass over workers, and check it")
+    runs.set_defaults(run=run.run)
+    _target(runs)
+    runs.add_argument("--workers", type=_at_least(1), default=2, metavar="N", help="default: 2")
+    runs.add_argument("--granularity", choices=GRANULARITIES, default="partition")
+    runs.add_argument("--policy", choices=tuple(POLICIES), default="eager")
+    runs.add_argument("--engine", choices=("ray", "local"), default="ray")
+    runs.add_argument(
+        "--gpus", type=_at_least(0), default=0, metavar="N", help="workers on a GPU; default: 0"
+    )
+    runs.add_argument("--address", metavar="ADDR", help="join the Ray cluster at ADDR, or 'auto'")
+    runs.add_argument(
+        "--max-actors", type=_at_least(1), default=64, metavar="N", help="default: 64"
+    )
+    runs.add_argument(
+        "--check-finite", action="store_true", help="stop at the first NaN or infinity"
+    )
+    runs.add_argument("--trace", metavar="FILE.json", help="where the timeline goes")
+
+    counts = commands.add_parser("count", help="count nodes, edges, messages and work; no Ray")
+    counts.set_defaults(run=count.run)
+    _target(counts)
+
+    benches = commands.add_parser("bench", help="measure ratios against peers and limits")
+    benches.set_defaults(run=bench.run)
+    benches.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(bench.NAMES)}; default: all but gpu",
+    )
+    _json(benches)
+    return top
+
+
+def _target(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "target", metavar="FILE.py[:function]", help="the function defaults to loss"
+    )
+    _json(command)
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        options = parser().parse_args(arguments)
+        options.run(options)
+    except BackwaveError as error:
+        return _mistake(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("backwave: interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _terminate(number: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""``backwave run``: one pass of a function from a file, over workers, checked three ways."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optree
+
+from ..actors.cluster import Cluster
+from ..actors.execute import PlannedResult, run_locally
+from ..protocol.arrays import Array
+from ..protocol.backward import Result, backward
+from ..protocol.errors import ArgumentError
+from ..protocol.graph import Graph
+from ..protocol.trace import trace
+from ..scheduler.plan import plan
+from .chrome import write_chrome_trace
+from .load import Target, call, load_target
+from .show import console, count, print_json, progress, seconds, size, table
+
+STEP = 1e-5
+"""The relative step of the finite difference: near the cube root of the rounding error."""
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    target = load_target(options.target)
+    where = Path(options.trace or Path("out") / f"{target.path.stem}.trace.json")
+    with progress(f"tracing {target.title}"):
+        graph = call(target, lambda: trace(target.function, *target.args, argnums=0))
+    result = _result(options, graph, target)
+    with progress("checking against this process and finite differences"):
+        reference = backward(graph, *target.args)
+        difference = largest_difference(result, reference)
+        error = call(target, lambda: finite_difference_error(target.function, target.args, result))
+    try:
+        write_chrome_trace(result.timeline, where)
+    except OSError as problem:
+        raise ArgumentError(f"the timeline cannot be written to {where}: {problem}") from problem
+    if options.json:
+        print_json(_as_json(options, graph, target, result, difference, error, where))
+    else:
+        _print(options, graph, target, result, difference, error, where)
+
+
+def _result(options: Namespace, graph: Graph, target: Target) -> PlannedResult:
+    choices: dict[str, Any] = {"granularity": options.granularity, "policy": options.policy}
+    if options.engine == "local":
+        the_plan = plan(graph, options.workers, gpus=options.gpus, **choices)
+        with progress(f"running on {the_plan.partitions} workers in this process"):
+            return run_locally(the_plan, *target.args, check_finite=options.check_finite)
+    cluster = Cluster(options.workers, options.gpus, options.address, max_actors=options.max_actors)
+    with progress("starting Ray"):
+        cluster.__enter__()
+    try:
+        with progress("running on Ray"):
+            result = cluster.backward(
+                graph, *target.args, check_finite=options.check_finite, **choices
+            )
+            result.S = dict(result.S)  # fetched now, while there are workers to ask
+        return result
+    finally:
+        with progress("stopping Ray"):
+            cluster.close()
+
+
+def largest_difference(result: Result, reference: Result) -> float:
+    """Return the largest difference in the value, a gradient or S at a node; 0 for equal bits."""
+    pairs = [(result.value, reference.value)]
+    pairs += zip(optree.tree_leaves(result.grads), optree.tree_leaves(reference.grads), strict=True)
+    pairs += [(result.S[u], reference.S[u]) for u in reference.S]
+    return max(_difference(a, b) for a, b in pairs)
+
+
+def _difference(a: Array, b: Array) -> float:
+    if np.array_equal(a, b, equal_nan=True) or not np.size(a):
+        return 0.0
+    return float(np.max(np.absolute(a - b)))
+
+
+def finite_difference_error(
+    function: Callable[..., Any], args: tuple[Any, ...], result: Result, seed: int = 0
+) -> float:
+    """Compare the gradient with a central difference of the plain function.
+
+    Along one random direction in the first argument, of the length of the argument itself.
+
+    Returns:
+        |difference quotient - gradient · direction|, relative to the larger of the two.
+
+    """
+    random = np.random.default_rng(seed)
+    leaves, structure = optree.tree_flatten(args[0])
+    varies = [np.asarray(leaf).dtype.kind == "f" for leaf in leaves]
+    direction = [random.standard_normal(np.shape(leaf)) for leaf in leaves]
+    length = _norm([d for d, moves in zip(direction, varies, strict=True) if moves])
+    scale = max(1.0, _norm([x for x, moves in zip(leaves, varies, strict=True) if moves]))
+    step = STEP * scale / length
+
+    def value(sign: float) -> float:
+        moved = [
+            leaf + sign * step * along if moves else leaf
+            for leaf, along, moves in zip(leaves, direction, varies, strict=True)
+        ]
+        return float(function(optree.tree_unflatten(structure, moved), *args[1:]))
+
+    quotient = (value(1.0) - value(-1.0)) / (2 * step)
+    gradients = optree.tree_leaves(result.grads)
+    moving = [d for d, moves in zip(direction, varies, strict=True) if moves]
+    slope = sum(float(np.sum(g * d)) for g, d in zip(gradients, moving, strict=True))
+    return abs(quotient - slope) / max(abs(quotient), abs(slope), np.finfo(float).tiny)
+
+
+def _norm(arrays: list[Any]) -> float:
+    return float(np.sqrt(sum(float(np.sum(np.square(array))) for array in arrays)))
+
+
+def _as_json(
+    options: Namespace,
+    graph: Graph,
+    target: Target,
+    result: PlannedResult,
+    difference: float,
+    error: float,
+    where: Path,
+) -> dict[str, Any]:
+    return {
+        "function": target.title,
+        "value": float(result.value),
+        "nodes": graph.num_nodes,
+        "edges": graph.num_edges,
+        "levels": graph.num_levels,
+        "ledger": result.ledger.as_dict(),
+        "workers": [asdict(share) for share in result.workers],
+        "max_difference_from_local": difference,
+        "finite_difference_error": error,
+        "granularity": options.granularity,
+        "policy": options.policy,
+        "engine": options.engine,
+        "trace": str(where),
+    }
+
+
+def _print(
+    options: Namespace,
+    graph: Graph,
+    target: Target,
+    result: PlannedResult,
+    difference: float,
+    error: float,
+    where: Path,
+) -> None:
+    out = console()
+    ledger = result.ledger
+    out.print(
+        f"[bold]{target.title}[/] = {float(result.value):.10g}    V = {count(graph.num_nodes)}, "
+        f"E = {count(graph.num_edges)}, {count(graph.num_levels)} levels\n"
+    )
+    rows = [
+        ("edges", count(ledger.edges), "between differentiated leaves and the output"),
+        ("messages", count(ledger.messages), "one an edge: = edges"),
+        ("sums", count(ledger.sums), f"= edges - {count(ledger.receivers)} nodes that received"),
+        ("work", count(ledger.work), "sum of the degrees: = 2 edges"),
+        ("waves", count(ledger.waves), "one a level"),
+        ("cut edges", count(ledger.cut_edges), "ends on different workers"),
+        ("cross messages", count(ledger.cross_messages), "one a cut edge"),
+        ("frames", count(ledger.frames), f"carrying {size(ledger.payload_bytes)} of messages"),
+        (
+            "forward frames",
+            count(ledger.forward_frames),
+            f"carrying {size(ledger.forward_bytes)} of values",
+        ),
+        ("header bytes", count(ledger.header_bytes), "of all frames between workers"),
+    ]
+    made = table("Ledger", ("", "count", ""), rows)
+    made.columns[2].justify = "left"
+    made.columns[2].style = "dim"
+    out.print(made)
+    shares = [
+        (f"worker {s.worker}", s.device, count(s.nodes), count(s.stages), seconds(s.busy_seconds))
+        for s in result.workers
+    ]
+    engine = "Ray" if options.engine == "ray" else "in this process"
+    title = f"Workers ({engine}, by {options.granularity}, {options.policy})"
+    out.print(table(title, ("", "device", "nodes", "stages", "busy"), shares, left=2))
+    same = "the same bits" if difference == 0 else "NOT the same bits"
+    out.print(f"largest difference from this process    {difference:.3g}  ({same})")
+    out.print(f"finite differences, random direction    {error:.1e} relative")
+    out.print(f"timeline (open in ui.perfetto.dev)      {where}", soft_wrap=True)
