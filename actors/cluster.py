@@ -66,7 +66,10 @@ class RayEngine:
         return wait(
             handles,
             self._deadline,
-            [f"stage {s.number} ({s.name}, round {s.round}) of worker {s.partition}" for s in stages],
+            [
+                f"stage {s.number} ({s.name}, round {s.round}) of worker {s.partition}"
+                for s in stages
+            ],
         )
 
     def sums(self, worker: int, number: int, nodes: Sequence[int]) -> Frame:
@@ -231,10 +234,12 @@ class Cluster:
         if self._engine is not None and self._loaded is the_plan:
             return self._engine
         if not ray.is_initialized():
-            raise ClusterError("the cluster is closed; use it inside `with bw.Cluster() as cluster:`")
+            raise ClusterError(
+                "the cluster is closed; use it inside `with bw.Cluster() as cluster:`"
+            )
         if the_plan.partitions > self.max_actors:
             raise ClusterError(
-                f"granularity {the_plan.granularity!r} needs {the_plan.partitions} Ray actors here, "
+                f"granularity {the_plan.granularity!r} needs {the_plan.partitions} Ray actors, "
                 f"one process each, and at most {self.max_actors} are allowed; "
                 f"raise --max-actors (max_actors=), or use granularity 'partition'"
             )
@@ -249,7 +254,7 @@ class Cluster:
         if ray.is_initialized():
             return
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address is not None:
             try:
                 ray.init(address=self.address, **quiet)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from ..protocol.arrays import Array, settle
 from ..protocol.errors import ClusterError
 
@@ -74,5 +73,3 @@ def device(kind: str) -> Host | Device:
     if not found:
         raise ClusterError("a GPU was asked for, and CUDA finds none here; run without --gpus")
     return Device(cupy)
-
-

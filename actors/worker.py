@@ -86,7 +86,7 @@ class Worker:
 
     def fire(
         self, stage_number: int, number: int, check_finite: bool, *frames: Frame
-    ) -> tuple[Report, ...]:
+    ) -> tuple[Report, *tuple[Frame, ...]]:
         """Run one stage of pass ``number``: receive, fire forward, fire backward, send.
 
         Returns:
@@ -119,7 +119,7 @@ class Worker:
             report.retransmissions,
         ) = (new - old for new, old in zip(after, before, strict=True))
         report.end = time_ns()
-        return report, *sent  # type: ignore[return-value]
+        return (report, *sent)
 
     def sums(self, number: int, nodes: Iterable[int]) -> Frame:
         """Return a frame with S at ``nodes``, of the pass that ran last.
@@ -135,9 +135,7 @@ class Worker:
                 f"read S before the next pass"
             )
         found = [(u, self._device.get(self._nodes.S[u])) for u in nodes]
-        return Frame.of(
-            SUMS, found, run=assignment.run, number=number, sender=assignment.partition
-        )
+        return Frame.of(SUMS, found, run=assignment.run, number=number, sender=assignment.partition)
 
     def _assigned(self) -> Assignment:
         if self._assignment is None:
@@ -152,7 +150,8 @@ class Worker:
             planned = self._planned(stage, missing, header)
             if tuple(message.key for message in messages) != planned.keys:
                 raise ProtocolError(
-                    f"{self._says(stage)} received {_title(planned)} with other messages than planned"
+                    f"{self._says(stage)} received {_title(planned)} "
+                    f"with other messages than planned"
                 )
             missing.discard(planned.number)
             self._store(header.kind, messages)
@@ -189,9 +188,7 @@ class Worker:
         self._nodes.fire(stage.forward)
         self._device.finish()
         details = {"nodes": len(stage.forward) + len(stage.leaves)}
-        report.spans.append(
-            Span(report.worker, FORWARD, "compute", begin, time_ns(), details)
-        )
+        report.spans.append(Span(report.worker, FORWARD, "compute", begin, time_ns(), details))
 
     def _backward(self, stage: Stage, report: Report) -> dict[int, Array]:
         """Fire the backward wave here; return the messages that go elsewhere, by edge."""
@@ -212,15 +209,15 @@ class Worker:
         self._device.finish()
         report.levels = frozenset(graph.levels[u] for u in stage.backward)
         details = {"nodes": len(stage.backward), "levels": len(report.levels)}
-        report.spans.append(
-            Span(report.worker, BACKWARD, "compute", begin, time_ns(), details)
-        )
+        report.spans.append(Span(report.worker, BACKWARD, "compute", begin, time_ns(), details))
         return crossing
 
     def _send(self, stage: Stage, frame: int, crossing: dict[int, Array], report: Report) -> Frame:
         begin = time_ns()
         planned = self._assigned().frames[frame]
-        source = {BACKWARD: crossing, FORWARD: self._nodes.values, SUMS: self._nodes.S}[planned.kind]
+        source = {BACKWARD: crossing, FORWARD: self._nodes.values, SUMS: self._nodes.S}[
+            planned.kind
+        ]
         get = self._device.get
         sent = Frame.of(
             planned.kind,
@@ -240,9 +237,7 @@ class Worker:
             else:
                 report.forward_frames += 1
                 report.forward_bytes += sent.payload_bytes
-        report.spans.append(
-            self._span(f"send to {_who(planned.receiver)}", "send", begin, planned)
-        )
+        report.spans.append(self._span(f"send to {_who(planned.receiver)}", "send", begin, planned))
         return sent
 
     def _span(self, name: str, kind: str, begin: int, frame: PlannedFrame) -> Span:

@@ -40,8 +40,8 @@ def settle(value: Array) -> Array:
         return _canonical_strides(value) if 1 in value.shape else value
     if isinstance(value, _SCALARS):
         return np.asarray(value)[()]
-    flags = getattr(value, "flags", None)
-    if flags is None or flags.c_contiguous or flags.f_contiguous:
+    device_flags = getattr(value, "flags", None)
+    if device_flags is None or device_flags.c_contiguous or device_flags.f_contiguous:
         return value
     return value.copy(order="C")
 
@@ -65,6 +65,11 @@ def layout(value: Array) -> str:
 def is_float(dtype: Any) -> bool:
     """Whether values of this dtype can be differentiated (real or complex floating point)."""
     return dtype.kind in "fc"
+
+
+def real_of(dtype: Any) -> Any:
+    """Return the dtype of the real and imaginary part of values of this dtype."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
 
 def nbytes(shape: tuple[int, ...], dtype: Any) -> int:

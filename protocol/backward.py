@@ -213,13 +213,13 @@ def gradients(graph: Graph, flat: Flat, S: Mapping[int, Array]) -> Any:
 
 
 def _own(value: Array, owned: set[int]) -> Array:
-    """Copy a gradient whose memory another one holds, so that either may be changed in place."""
+    """Copy a gradient that is read-only or shares its memory, so that each may be changed in place."""
     if not isinstance(value, np.ndarray):
         return value
     root: Any = value
     while isinstance(root.base, np.ndarray):
         root = root.base
-    if id(root) in owned:
+    if id(root) in owned or not value.flags.writeable:
         return value.copy(order="K")
     owned.add(id(root))
     return value

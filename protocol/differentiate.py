@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-
-from .arrays import Array
+from .arrays import Array, settle
 from .backward import first_S, gradients, ledger_of, rules_of, sweep
 from .errors import ArgumentError
 from .graph import Graph
@@ -15,7 +14,9 @@ from .node import Nodes
 from .trace import Argnums, Flat, Shape, flatten, trace_with_values
 
 
-def _traced(f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums) -> tuple[Graph, Nodes, Flat]:
+def _traced(
+    f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums
+) -> tuple[Graph, Nodes, Flat]:
     flat = flatten(args)
     if any(isinstance(leaf, Shape) for leaf in flat.leaves):
         raise ArgumentError("a gradient needs arrays; bw.Shape is for bw.trace")
@@ -85,13 +86,12 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Array, Callable[[Array], tup
     def back(S: Array) -> tuple[Any, ...]:
         nodes = Nodes(known.rules)
         nodes.values = known.values
-        start = first_S(graph, S)
+        start = first_S(graph, S).copy(order="K")  # the gradient may be the very same array
         if graph.on_network[graph.output]:
             sweep(nodes, start, keep=False)
             ledger_of(nodes)
         result: tuple[Any, ...] = gradients(graph, flat, nodes.S)
         return result
 
-    return known.values[graph.output], back
-
-
+    # A copy: the caller may change it in place, and the wave still needs it.
+    return settle(known.values[graph.output]).copy(order="K"), back

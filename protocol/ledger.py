@@ -71,7 +71,9 @@ class Ledger:
             ("work = 2 edges", self.work, 2 * self.edges),
             ("cross messages = cut edges", self.cross_messages, self.cut_edges),
         ]
-        broken = [f"{name}: {left} against {right}" for name, left, right in identities if left != right]
+        broken = [
+            f"{name}: {left} against {right}" for name, left, right in identities if left != right
+        ]
         if broken:
             raise LedgerError("the ledger does not balance: " + "; ".join(broken))
 

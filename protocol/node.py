@@ -227,7 +227,9 @@ class Nodes:
                 message = fit(message, target.shape, target.dtype)
             self.multiplies += 1
             if self.check_finite:
-                require_finite(nodes[u], message, f"message to {target.name}", self._ranges(nodes[u]))
+                require_finite(
+                    nodes[u], message, f"message to {target.name}", self._ranges(nodes[u])
+                )
             yield edge, message
 
 
@@ -242,7 +244,9 @@ def fit(message: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         if extra > 0:
             message = np.sum(message, axis=tuple(range(extra)))
         axes = tuple(
-            i for i, n in enumerate(shape) if n == 1 and len(message.shape) > i and message.shape[i] != 1
+            i
+            for i, n in enumerate(shape)
+            if n == 1 and len(message.shape) > i and message.shape[i] != 1
         )
         if axes:
             message = np.sum(message, axis=axes, keepdims=True)
@@ -260,8 +264,9 @@ def require_finite(node: Node, value: Array, what: str, ranges: str) -> None:
     if not is_float(value.dtype) or bool(np.all(np.isfinite(value))):
         return
     kind = "NaN" if bool(np.any(np.isnan(value))) else "infinity"
+    place = f"{node.line}: " if node.line else ""
     raise NonFiniteError(
-        f"{node.line}: {kind} arose in the {what} of {node.name}"
+        f"{place}{kind} arose in the {what} of {node.name}"
         + (f"; its inputs are {ranges}" if ranges else "")
     )
 
@@ -280,6 +285,3 @@ def span(value: Array) -> str:
 def failure(node: Node, doing: str, error: Exception) -> ShapeError:
     """Turn an error inside a rule into one that names the node and the user's line."""
     return ShapeError(f"{node.line}: {doing} {node.name} failed: {error}")
-
-
-

@@ -17,7 +17,7 @@ from .rules import TABLE
 from .rules.primitive import Recorded
 from .traced import FUNCTIONS, METHODS, Traced, user_line
 
-_MISSING: Any = np._NoValue  # type: ignore[attr-defined]
+_MISSING: Any = np._NoValue
 
 
 def face(*functions: Any, method: str | Sequence[str] = ()) -> Callable[[Any], Any]:
@@ -57,15 +57,19 @@ def _axis(axis: Any, ndim: int) -> int:
 def _axes(axis: Any, ndim: int) -> tuple[int, ...] | None:
     if axis is None:
         return None
-    axes = tuple(_axis(each, ndim) for each in (axis if isinstance(axis, tuple | list) else (axis,)))
+    axes = tuple(
+        _axis(each, ndim) for each in (axis if isinstance(axis, tuple | list) else (axis,))
+    )
     if len(set(axes)) < len(axes):
         raise ShapeError(f"{user_line()}: axis {axis} names an axis twice")
     return axes
 
 
 def _shape(shape: Any, size: int | None = None) -> tuple[int, ...]:
-    lengths = tuple(map(operator.index, shape)) if isinstance(shape, tuple | list) else (
-        operator.index(shape),
+    lengths = (
+        tuple(map(operator.index, shape))
+        if isinstance(shape, tuple | list)
+        else (operator.index(shape),)
     )
     if -1 in lengths and size is not None:
         known = 1
@@ -74,6 +78,8 @@ def _shape(shape: Any, size: int | None = None) -> tuple[int, ...]:
         if lengths.count(-1) > 1 or known == 0 or size % known:
             raise ShapeError(f"{user_line()}: {size} entries cannot be reshaped to {lengths}")
         lengths = tuple(size // known if length == -1 else length for length in lengths)
+    if any(length < 0 for length in lengths):
+        raise ShapeError(f"{user_line()}: shape {lengths} has a negative length")
     return lengths
 
 
@@ -246,10 +252,14 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @face(np.reshape)
-def reshape(a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+def reshape(
+    a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None
+) -> Any:
     """Trace ``np.reshape`` in C order."""
     if order != "C":
-        raise TraceError(f"{user_line()}: np.reshape with order={order!r} cannot be traced; use 'C'")
+        raise TraceError(
+            f"{user_line()}: np.reshape with order={order!r} cannot be traced; use 'C'"
+        )
     return _apply("reshape", a, shape=_shape(newshape if shape is None else shape, a.size))
 
 
@@ -281,7 +291,9 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     if axes is None:
         axes = tuple(i for i, length in enumerate(a.shape) if length == 1)
     if any(a.shape[i] != 1 for i in axes):
-        raise ShapeError(f"{user_line()}: squeeze of axis {axis} of shape {a.shape}: not of length 1")
+        raise ShapeError(
+            f"{user_line()}: squeeze of axis {axis} of shape {a.shape}: not of length 1"
+        )
     return _apply("reshape", a, shape=tuple(n for i, n in enumerate(a.shape) if i not in axes))
 
 
@@ -314,6 +326,8 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Trace ``np.moveaxis``."""
     moved, places = _axes(source, a.ndim) or (), _axes(destination, a.ndim) or ()
+    if len(moved) != len(places):
+        raise ShapeError(f"{user_line()}: moveaxis from {source} to {destination}: not as many axes")
     order = [i for i in range(a.ndim) if i not in moved]
     for place, i in sorted(zip(places, moved, strict=True)):
         order.insert(place, i)
@@ -374,7 +388,9 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, **options: Any) -> Any:
 def hstack(tup: Any, **options: Any) -> Any:
     """Trace ``np.hstack``."""
     _only("np.hstack", **options)
-    parts = [np.reshape(each, (1,)) if each.ndim == 0 else each for each in _joined(tup, "np.hstack")]
+    parts = [
+        np.reshape(each, (1,)) if each.ndim == 0 else each for each in _joined(tup, "np.hstack")
+    ]
     return concatenate(parts, axis=0 if parts[0].ndim == 1 else 1)
 
 
@@ -517,19 +533,41 @@ def isrealobj(x: Any) -> bool:
 
 
 @face(np.zeros_like)
-def zeros_like(a: Any, dtype: Any = None, order: Any = "K", subok: Any = True, shape: Any = None, **options: Any) -> Any:
+def zeros_like(
+    a: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: Any = True,
+    shape: Any = None,
+    **options: Any,
+) -> Any:
     """Return zeros: they depend on the shape alone, so they are a constant."""
     return np.zeros(a.shape if shape is None else shape, dtype or a.dtype)
 
 
 @face(np.ones_like)
-def ones_like(a: Any, dtype: Any = None, order: Any = "K", subok: Any = True, shape: Any = None, **options: Any) -> Any:
+def ones_like(
+    a: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: Any = True,
+    shape: Any = None,
+    **options: Any,
+) -> Any:
     """Return ones: they depend on the shape alone, so they are a constant."""
     return np.ones(a.shape if shape is None else shape, dtype or a.dtype)
 
 
 @face(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: Any = True, shape: Any = None, **options: Any) -> Any:
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: Any = True,
+    shape: Any = None,
+    **options: Any,
+) -> Any:
     """Trace ``np.full_like``: a constant, or the node that fills it, broadcast."""
     lengths = a.shape if shape is None else _shape(shape)
     if isinstance(fill_value, Recorded):

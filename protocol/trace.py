@@ -77,7 +77,13 @@ def trace_with_values(
                 )
             varies = False
         traced.append(tape.leaf(value, argument, path, varies))
-    result = f(*optree.tree_unflatten(flat.structure, traced))
+    try:
+        result = f(*optree.tree_unflatten(flat.structure, traced))
+    except ValueError as error:
+        # NumPy puts an error of its own before ours where a node is assigned into an array.
+        if isinstance(error.__cause__, TraceError):
+            raise error.__cause__ from None
+        raise
     output = _output(result, tape, f)
     return tape.graph(output, len(args), argnums, getattr(f, "__name__", ""))
 
@@ -89,7 +95,7 @@ def _output(result: Any, tape: Tape, f: Callable[..., Any]) -> Traced:
     if isinstance(result, Traced | np.ndarray | np.generic | int | float | complex):
         return tape.constant(result)
     raise TraceError(
-        f"{name} returned {type(result).__name__}, and the output of a network is one array or number"
+        f"{name} returned {type(result).__name__}, and a network's output is one array or number"
     )
 
 
@@ -125,7 +131,9 @@ class Flat:
     __slots__ = ("arguments", "leaves", "structure")
 
     def __init__(self, args: tuple[Any, ...]) -> None:
-        self.leaves, self.structure = optree.tree_flatten(args)
+        tree: Any = args
+        self.leaves: list[Any]
+        self.leaves, self.structure = optree.tree_flatten(tree)
         self.arguments: list[int] = []
         for argument, child in enumerate(self.structure.children()):
             self.arguments.extend([argument] * child.num_leaves)

@@ -24,7 +24,9 @@ from .rules import TABLE, Abstract, Primitive, unknown
 from .rules.primitive import Recorded
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_INTERNAL = (_HERE, os.path.dirname(os.path.abspath(np.__file__)))
+_INTERNAL = tuple(
+    os.path.join(folder, "") for folder in (_HERE, os.path.dirname(os.path.abspath(np.__file__)))
+)
 _WEAK = (bool, int, float, complex)
 
 UFUNCS: dict[np.ufunc, Primitive] = {
@@ -103,7 +105,17 @@ class Tape:
             return traced
         return self._new_constant(value)
 
+    def require_open(self) -> None:
+        """Raise if the trace has ended."""
+        if self.closed:
+            raise TraceError(
+                f"{user_line()}: a traced node was kept from an earlier trace, whose network is "
+                f"closed; return values from the function instead of storing them outside it"
+            )
+
     def _new_constant(self, value: Any) -> Traced:
+        if isinstance(value, Traced):
+            value.tape.require_open()
         u = len(self.nodes)
         if isinstance(value, _WEAK):
             shape, dtype = (), np.dtype(type(value))
@@ -119,11 +131,7 @@ class Tape:
         self, primitive: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> Traced:
         """Record a firing of ``primitive``: a new node."""
-        if self.closed:
-            raise TraceError(
-                f"{user_line()}: a traced node was kept from an earlier trace, whose network is "
-                f"closed; return values from the function instead of storing them outside it"
-            )
+        self.require_open()
         operands = [
             value if type(value) is Traced and value.tape is self else self.constant(value)
             for value in inputs
@@ -145,7 +153,9 @@ class Tape:
             line = Node(0, "", (), {}, (), None, place).line
             raise ShapeError(f"{line}: {primitive.name} of {shapes}: {error}") from error
         u = len(self.nodes)
-        node = Node(u, primitive.name, tuple([z.id for z in operands]), attributes, shape, dtype, place)
+        node = Node(
+            u, primitive.name, tuple([z.id for z in operands]), attributes, shape, dtype, place
+        )
         self.nodes.append(node)
         self.values.append(value)
         return Traced(self, u, shape, dtype, value)
@@ -169,7 +179,10 @@ class Tape:
         graph = Graph(
             [self.nodes[old] for old in kept],
             new[output.id],
-            [Leaf(new[leaf.node], leaf.argument, leaf.path, leaf.differentiated) for leaf in self.leaves],
+            [
+                Leaf(new[leaf.node], leaf.argument, leaf.path, leaf.differentiated)
+                for leaf in self.leaves
+            ],
             {new[old]: value for old, value in self.constants.items() if old in new},
             guards=[Guard(new[g.node], g.value, g.line) for g in self.guards.values()],
             arguments=arguments,
@@ -308,8 +321,9 @@ class Traced(Recorded):
     def __float__(self) -> NoReturn:
         """Refuse, and say what to do."""
         raise TraceError(
-            f"{user_line()}: float() of a traced node takes it out of the network (so does "
-            f"math.sin and its like); use the NumPy function, np.sin, and keep the node"
+            f"{user_line()}: float() of a traced node takes it out of the network (so do math.sin "
+            f"and its like, and assigning it into an array); use the NumPy function, np.sin, build "
+            f"arrays with np.stack, and keep the node"
         )
 
     def __complex__(self) -> NoReturn:
@@ -396,7 +410,7 @@ class Traced(Recorded):
     @property
     def T(self) -> Any:
         """The transpose."""
-        return np.transpose(self)  # type: ignore[call-overload]
+        return np.transpose(self)
 
     def __getattr__(self, name: str) -> Any:
         """Offer the array methods that are NumPy functions, ``x.sum()`` for ``np.sum(x)``."""
@@ -421,7 +435,7 @@ class Traced(Recorded):
     __pow__, __rpow__ = _operator("power"), _reflected("power")
     __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
     __neg__, __pos__, __abs__ = _unary("negative"), _unary("positive"), _unary("absolute")
-    __eq__, __ne__ = _operator("equal"), _operator("not_equal")  # type: ignore[assignment]
+    __eq__, __ne__ = _operator("equal"), _operator("not_equal")
     __lt__, __le__ = _operator("less"), _operator("less_equal")
     __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
     __and__, __rand__ = _operator("bitwise_and"), _reflected("bitwise_and")

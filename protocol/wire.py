@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgpack
 import numpy as np
@@ -62,7 +62,7 @@ def unpack_header(data: bytes | memoryview) -> dict[str, Any]:
     return header
 
 
-def checked_description(entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], str]:
+def checked_description(entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], Literal["C", "F"]]:
     """Check what a header says of one array, before anything is made of it."""
     if not isinstance(entry, tuple) or len(entry) != 3:
         raise WireError("an array is not described by dtype, shape and order")
@@ -75,7 +75,7 @@ def checked_description(entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], str
         raise WireError(f"an array has the impossible shape {shape!r:.60}")
     if order not in ("C", "F"):
         raise WireError(f"an array has order {order!r:.20}, neither C nor F")
-    return DTYPES[code], shape, order
+    return DTYPES[code], shape, "F" if order == "F" else "C"
 
 
 def pack(header: dict[str, Any], arrays: Sequence[Array]) -> bytes:

@@ -206,7 +206,9 @@ def _partition(
         )
     if not isinstance(partitioner, str):
         if granularity != "partition":
-            raise PlanError(f"a mapping of your own needs granularity 'partition', not {granularity!r}")
+            raise PlanError(
+                f"a mapping of your own needs granularity 'partition', not {granularity!r}"
+            )
         return by_mapping(graph, partitioner, workers)
     if partitioner != "levels":
         raise PlanError(
@@ -262,7 +264,9 @@ def _lay_out(
             number,
             place[1],
             place[0],
-            *(tuple(nodes) for nodes in fires[place]),
+            leaves=tuple(fires[place][0]),
+            forward=tuple(fires[place][1]),
+            backward=tuple(fires[place][2]),
             receives=tuple(receives[number]),
             sends=tuple(sends[number]),
         )

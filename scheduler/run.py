@@ -195,8 +195,8 @@ def shares(plan: Plan, reports: Iterable[Report]) -> list[Share]:
         busy[report.worker] += report.end - report.start
         stages[report.worker] += 1
     return [
-        Share(place, plan.devices[place], len(plan.nodes_of(place)), stages[place], busy[place] / 1e9)
+        Share(
+            place, plan.devices[place], len(plan.nodes_of(place)), stages[place], busy[place] / 1e9
+        )
         for place in range(plan.partitions)
     ]
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -9,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, real_of
 from ..errors import ShapeError
 from .primitive import Abstract, MessageRule, Primitive, define
 
 TRANSCENDENTAL = 10
 """Operations counted for one entry of a function such as tanh; arithmetic counts one."""
+
+LOG_2, LOG_10 = math.log(2.0), math.log(10.0)
+"""Python numbers, which leave float32 as it is; np.log(2.0) is a float64."""
 
 
 def broadcast_shape(*z: Abstract) -> tuple[int, ...]:
@@ -74,7 +78,16 @@ elementwise(np.negative, lambda S, u, z: -S, forward=operator.neg)
 elementwise(np.positive, lambda S, u, z: S, forward=operator.pos)
 elementwise(np.reciprocal, lambda S, u, z: -S * u * u)
 elementwise(np.square, lambda S, u, z: S * (2 * z))
-elementwise(np.absolute, lambda S, u, z: S * np.sign(z))
+
+
+def _absolute_message(S: Array, u: Array, z: Array) -> Array:
+    if z.dtype.kind != "c":
+        return S * np.sign(z)
+    return S * (np.conjugate(z) / np.where(u == 0, 1.0, u))
+
+
+elementwise(np.absolute, _absolute_message)
+elementwise(np.conjugate, lambda S, u, z: np.conjugate(S))
 elementwise(np.fabs, lambda S, u, z: S * np.sign(z))
 
 
@@ -94,11 +107,11 @@ elementwise(np.power, _power_message_to_base, _power_message_to_exponent,
             forward=operator.pow, flops=TRANSCENDENTAL)
 
 elementwise(np.exp, lambda S, u, z: S * u, flops=TRANSCENDENTAL)
-elementwise(np.exp2, lambda S, u, z: S * (u * np.log(2.0)), flops=TRANSCENDENTAL)
+elementwise(np.exp2, lambda S, u, z: S * (u * LOG_2), flops=TRANSCENDENTAL)
 elementwise(np.expm1, lambda S, u, z: S * (u + 1), flops=TRANSCENDENTAL)
 elementwise(np.log, lambda S, u, z: S / z, flops=TRANSCENDENTAL)
-elementwise(np.log2, lambda S, u, z: S / (z * np.log(2.0)), flops=TRANSCENDENTAL)
-elementwise(np.log10, lambda S, u, z: S / (z * np.log(10.0)), flops=TRANSCENDENTAL)
+elementwise(np.log2, lambda S, u, z: S / (z * LOG_2), flops=TRANSCENDENTAL)
+elementwise(np.log10, lambda S, u, z: S / (z * LOG_10), flops=TRANSCENDENTAL)
 elementwise(np.log1p, lambda S, u, z: S / (z + 1), flops=TRANSCENDENTAL)
 elementwise(np.sqrt, lambda S, u, z: S * (0.5 / u), flops=TRANSCENDENTAL)
 elementwise(np.cbrt, lambda S, u, z: S / (3 * (u * u)), flops=TRANSCENDENTAL)
@@ -121,15 +134,15 @@ elementwise(np.degrees, lambda S, u, z: S * (180 / np.pi))
 
 elementwise(np.maximum, lambda S, u, a, b: S * _share(a, b), lambda S, u, a, b: S * _share(b, a))
 elementwise(np.minimum, lambda S, u, a, b: S * _share(b, a), lambda S, u, a, b: S * _share(a, b))
-elementwise(np.logaddexp, lambda S, u, a, b: S * np.exp(a - u), lambda S, u, a, b: S * np.exp(b - u),
-            flops=2 * TRANSCENDENTAL)
+elementwise(np.logaddexp, lambda S, u, a, b: S * np.exp(a - u),
+            lambda S, u, a, b: S * np.exp(b - u), flops=2 * TRANSCENDENTAL)
 elementwise(np.logaddexp2, lambda S, u, a, b: S * np.exp2(a - u),
             lambda S, u, a, b: S * np.exp2(b - u), flops=2 * TRANSCENDENTAL)
 elementwise(np.arctan2, lambda S, u, y, x: S * x / (x * x + y * y),
             lambda S, u, y, x: -S * y / (x * x + y * y), flops=TRANSCENDENTAL)
 elementwise(np.hypot, lambda S, u, a, b: S * (a / u), lambda S, u, a, b: S * (b / u),
             flops=TRANSCENDENTAL)
-elementwise(np.remainder, lambda S, u, a, b: S, lambda S, u, a, b: -S * np.floor(a / b))
+elementwise(np.remainder, lambda S, u, a, b: S, lambda S, u, a, b: -S * np.floor_divide(a, b))
 # fmt: on
 
 # No gradient passes through these: they are flat wherever they are smooth.
@@ -179,6 +192,21 @@ define(
     lambda S, u, c, a, b: np.where(c, S, _zero_like(S)),
     lambda S, u, c, a, b: np.where(c, _zero_like(S), S),
     shape=_where_shape,
+)
+
+
+# Of a complex z = x + iy, S is ∂f/∂x - i·∂f/∂y, so that the chain rule needs no conjugates.
+define(
+    "real",
+    np.real,
+    lambda S, u, z: S,
+    shape=lambda z: Abstract(z.shape, real_of(z.dtype)),
+)
+define(
+    "imag",
+    np.imag,
+    lambda S, u, z: S * -1j,
+    shape=lambda z: Abstract(z.shape, real_of(z.dtype)),
 )
 
 

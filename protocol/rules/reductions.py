@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, real_of
 from ..errors import ShapeError
 from .primitive import Abstract, MessageRule, Primitive, define
 
@@ -73,17 +73,18 @@ def _prod_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool) -
     return spread(S, z, axis, keepdims) * np.transpose(moved, inverse)
 
 
-def _var_message(
-    S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, ddof: float
-) -> Array:
+def _centred(z: Array, axis: Axes) -> Array:
     centred = z - np.mean(z, axis=axis, keepdims=True)
+    return np.conjugate(centred) if z.dtype.kind == "c" else centred
+
+
+def _var_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
+    centred = _centred(z, axis)
     return spread(S, z, axis, keepdims) * (centred * (2.0 / (reduced_size(z, axis) - ddof)))
 
 
-def _std_message(
-    S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, ddof: float
-) -> Array:
-    centred = z - np.mean(z, axis=axis, keepdims=True)
+def _std_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
+    centred = _centred(z, axis)
     scale = spread(S / u, z, axis, keepdims) / (reduced_size(z, axis) - ddof)
     return scale * centred
 
@@ -124,8 +125,8 @@ reduction(np.mean, _mean_message, _float_of)
 reduction(np.prod, _prod_message, _sum_of)
 reduction(np.max, _extremum_message, lambda dtype: dtype, needs_entries=True)
 reduction(np.min, _extremum_message, lambda dtype: dtype, needs_entries=True)
-reduction(np.var, _var_message, _float_of)
-reduction(np.std, _std_message, _float_of)
+reduction(np.var, _var_message, lambda dtype: real_of(_float_of(dtype)))
+reduction(np.std, _std_message, lambda dtype: real_of(_float_of(dtype)))
 reduction(np.any, None, lambda dtype: np.dtype(bool))
 reduction(np.all, None, lambda dtype: np.dtype(bool))
 

@@ -76,9 +76,7 @@ def _concatenate(*z: Array, axis: int) -> Array:
     return np.concatenate(z, axis=axis)
 
 
-def _concatenate_message(
-    position: int, S: Array, u: Array, *z: Array, axis: int
-) -> Array:
+def _concatenate_message(position: int, S: Array, u: Array, *z: Array, axis: int) -> Array:
     start = sum(value.shape[axis] for value in z[:position])
     cut = slice(start, start + z[position].shape[axis])
     return S[(slice(None),) * axis + (cut,)]

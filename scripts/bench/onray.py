@@ -22,7 +22,6 @@ from .measure import Measured, of_times, timed
 _BARE_RAY = "import ray; ray.init(); ray.shutdown()"
 
 
-@ray.remote(num_cpus=0)
 class _Bare:
     """An actor that returns arrays of given shapes, and does nothing else."""
 
@@ -47,14 +46,15 @@ class BareCalls:
             for frame in the_plan.frames
             if frame.sender == CALLER
         }
-        self._actors = []
+        self._actors: list[Any] = []
+        remote: Any = ray.remote(num_cpus=0)(_Bare)
         for place in range(the_plan.partitions):
             sends = {
                 stage.number: [self._shapes(number) for number in stage.sends]
                 for stage in the_plan.stages
                 if stage.partition == place
             }
-            self._actors.append(_Bare.remote(sends))
+            self._actors.append(remote.remote(sends))
 
     def _shapes(self, number: int) -> list[Any]:
         frame = self._plan.frames[number]
