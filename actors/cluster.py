@@ -153,6 +153,7 @@ class Cluster:
         self.address = address
         self.max_actors = max_actors
         self.deadline = deadline
+        self._open = False
         self._owns_ray = False
         self._pool: dict[str, list[Any]] = {CPU: [], GPU: []}
         self._cpus_each = 0.0
@@ -171,6 +172,7 @@ class Cluster:
         except BaseException:
             self.close()
             raise
+        self._open = True
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -179,10 +181,8 @@ class Cluster:
 
     def close(self) -> None:
         """Stop the workers, and the Ray that was started here. May be called twice."""
-        for actors in self._pool.values():
-            while actors:
-                ray.kill(actors.pop())
-        self._plan = self._loaded = self._engine = None
+        self._open = False
+        self._discard()
         if self._owns_ray:
             self._owns_ray = False
             ray.shutdown()
@@ -219,21 +219,32 @@ class Cluster:
 
     def run(self, the_plan: Plan, *args: Any, check_finite: bool = False) -> PlannedResult:
         """Run one pass of a plan over the workers; those stay loaded for the next pass."""
-        engine = self._load(the_plan)
-        self._number += 1
-        return execute(
-            the_plan,
-            engine,
-            args,
-            run=self._run,
-            number=self._number,
-            check_finite=check_finite,
-        )
+        try:
+            engine = self._load(the_plan)
+            self._number += 1
+            return execute(
+                the_plan,
+                engine,
+                args,
+                run=self._run,
+                number=self._number,
+                check_finite=check_finite,
+            )
+        except (ClusterError, KeyboardInterrupt):
+            self._discard()  # dead or still busy: the next run starts new ones
+            raise
+
+    def _discard(self) -> None:
+        """Stop all workers."""
+        for actors in self._pool.values():
+            while actors:
+                ray.kill(actors.pop())
+        self._loaded = self._engine = None
 
     def _load(self, the_plan: Plan) -> RayEngine:
         if self._engine is not None and self._loaded is the_plan:
             return self._engine
-        if not ray.is_initialized():
+        if not self._open:
             raise ClusterError(
                 "the cluster is closed; use it inside `with bw.Cluster() as cluster:`"
             )
@@ -291,9 +302,7 @@ class Cluster:
             total = float(ray.cluster_resources().get("CPU", 1))
             each = min(1.0, int(total / len(devices) * 1e4) / 1e4)
             if each != self._cpus_each:
-                for actors in self._pool.values():
-                    while actors:
-                        ray.kill(actors.pop())
+                self._discard()
                 self._cpus_each = each
         remote = ray.remote(_Actor)
         for kind in (CPU, GPU):

@@ -29,6 +29,12 @@ STEP = 1e-5
 
 def run(options: Namespace) -> None:
     """Run the command."""
+    # With --check-finite the error says more than NumPy's warnings, and names the node.
+    with np.errstate(all="ignore" if options.check_finite else None):
+        _run(options)
+
+
+def _run(options: Namespace) -> None:
     target = load_target(options.target)
     where = Path(options.trace or Path("out") / f"{target.path.stem}.trace.json")
     with progress(f"tracing {target.title}"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...protocol.backward import backward
+from ...protocol.backward import backward, one_blas_thread
 from ...protocol.differentiate import grad
 from ...protocol.errors import ArgumentError
 from ...protocol.trace import trace
@@ -77,6 +77,11 @@ def digits() -> tuple[Callable[..., Any], tuple[Any, ...]]:
     return target.function, target.args
 
 
+def _on_one_thread(work: Callable[[], object]) -> None:
+    with one_blas_thread():
+        work()
+
+
 def mlp() -> list[Measured]:
     """The digits MLP: tracing included, and run again."""
     peer_grad, wrapped = autograd()
@@ -97,8 +102,8 @@ def mlp() -> list[Measured]:
         in_turn(
             "digits MLP, run again",
             lambda: backward(graph, *args),
-            lambda: theirs(*args),
+            lambda: _on_one_thread(lambda: theirs(*args)),
             goal=1.0,
-            how="bw.backward of the traced graph (BLAS on one thread) against autograd.grad",
+            how="bw.backward of the traced graph against autograd.grad, BLAS on one thread in both",
         ),
     ]

@@ -1,0 +1,16 @@
+"""One local Ray for all tests of this folder: starting it takes seconds."""
+
+from pathlib import Path
+
+import pytest
+
+import backwave as bw
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    with bw.Cluster(workers=2, deadline=120) as running:
+        yield running

@@ -1,0 +1,156 @@
+"""Runs over a real local Ray cluster."""
+
+import numpy as np
+import optree
+import pytest
+from backwave.scripts.load import load_target
+
+import backwave as bw
+
+from .conftest import EXAMPLES, ROOT
+
+GRANULARITIES = [("partition", 1), ("partition", 2), ("partition", 4), ("layer", 2), ("node", 2)]
+
+
+def traced(name):
+    target = load_target(str(ROOT / "examples" / f"{name}.py"))
+    return bw.trace(target.function, *target.args, argnums=0), target.args
+
+
+def assert_same_bits(result, reference):
+    pairs = [(result.value, reference.value)]
+    pairs += zip(optree.tree_leaves(result.grads), optree.tree_leaves(reference.grads), strict=True)
+    pairs += [(result.S[u], S) for u, S in reference.S.items()]
+    for ours, theirs in pairs:
+        assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
+        assert np.shape(ours) == np.shape(theirs)
+
+
+@pytest.mark.parametrize("policy", ["eager", "level"])
+@pytest.mark.parametrize(("granularity", "workers"), GRANULARITIES)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_give_the_same_bits_in_every_granularity(
+    cluster, name, granularity, workers, policy
+):
+    graph, args = traced(name)
+    reference = bw.backward(graph, *args)
+    the_plan = bw.plan(graph, workers, granularity, policy=policy)
+    result = cluster.run(the_plan, *args)
+    assert_same_bits(result, reference)
+    assert result.ledger.messages == graph.num_edges
+    assert result.ledger.cross_messages == the_plan.cut_edges
+    assert len(result.workers) == the_plan.partitions
+    assert sum(share.stages for share in result.workers) == len(the_plan.stages)
+
+
+def test_a_pass_with_other_values_reuses_the_loaded_workers(cluster):
+    graph = bw.trace(lambda w, x: np.sum(np.tanh(x @ w)), np.ones((3, 2)), np.ones((4, 3)))
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        args = random.normal(size=(3, 2)), random.normal(size=(4, 3))
+        result = cluster.backward(graph, *args)
+        w_gradient = args[1].T @ (1 - np.tanh(args[1] @ args[0]) ** 2)
+        np.testing.assert_allclose(result.grads[0], w_gradient, rtol=1e-12)
+
+
+def test_a_mapping_of_the_users_own_may_go_back_and_forth(cluster):
+    graph, args = traced("digits_mlp")
+    random = np.random.default_rng(7)
+    mapping = [int(place) for place in random.integers(0, 3, len(graph.nodes))]
+    the_plan = bw.plan(graph, 3, partitioner=mapping)
+    assert_same_bits(cluster.run(the_plan, *args), bw.backward(graph, *args))
+
+
+def test_S_of_an_earlier_pass_is_refused_not_mixed_up(cluster):
+    graph = bw.trace(lambda x: np.sum(np.exp(x * 2)), np.ones(3))
+    first = cluster.backward(graph, np.ones(3))
+    cluster.backward(graph, np.zeros(3))
+    inner = graph.edges[-1].target
+    with pytest.raises(bw.errors.ProtocolError, match="read S before the next pass"):
+        first.S[inner]
+
+
+def test_S_off_the_network_is_a_key_error(cluster):
+    graph = bw.trace(lambda x, y: np.sum(x * y), np.ones(3), np.ones(3), argnums=0)
+    result = cluster.backward(graph, np.ones(3), np.ones(3))
+    with pytest.raises(KeyError, match="has no S"):
+        result.S[graph.leaves[1].node]
+
+
+def test_an_error_inside_a_worker_arrives_as_it_was_raised(cluster):
+    graph = bw.trace(lambda x: np.sum(np.log(x)), np.ones(3))
+    with (
+        pytest.raises(bw.errors.NonFiniteError, match=r"test_cluster\.py:\d+.*log"),
+        np.errstate(all="ignore"),
+    ):
+        cluster.backward(graph, np.array([1.0, 0.0, 2.0]), check_finite=True)
+    assert cluster.backward(graph, np.ones(3)).value == 0  # and the workers are still of use
+
+
+def test_a_replay_that_would_branch_otherwise_is_refused_on_workers(cluster):
+    graph = bw.trace(lambda x: x * 2 if x > 0 else x * 3, 1.0)
+    with pytest.raises(bw.errors.GuardError, match="branched"):
+        cluster.backward(graph, -1.0)
+
+
+def test_more_actors_than_allowed_is_one_clear_error(cluster):
+    def chain(x):
+        for _ in range(100):
+            x = np.tanh(x)
+        return x
+
+    graph = bw.trace(chain, 1.0)
+    with pytest.raises(bw.errors.ClusterError, match=r"101 Ray actors.*--max-actors"):
+        cluster.backward(graph, 1.0, granularity="node")
+
+
+def test_a_gpu_where_there_is_none_says_what_was_asked_and_found(cluster):
+    import ray
+
+    if ray.cluster_resources().get("GPU"):
+        pytest.skip("there is a GPU")
+    with (
+        pytest.raises(bw.errors.ClusterError, match=r"2 workers on GPUs .* found 0 GPUs on 1 mach"),
+        bw.Cluster(gpus=2),
+    ):
+        pass
+    assert ray.is_initialized()  # a Ray that was there before is left alone
+
+
+def test_a_wait_that_is_too_long_says_what_was_waited_for(cluster):
+    def slow(x):
+        for _ in range(20):
+            x = np.tanh(x @ x)
+        return np.sum(x)
+
+    args = np.eye(600)
+    graph = bw.trace(slow, args)
+    the_plan = bw.plan(graph, 1)
+    cluster.run(the_plan, args)
+    engine = cluster._engine
+    deadline = engine._deadline
+    engine._deadline = 0.001
+    try:
+        with pytest.raises(bw.errors.ClusterError, match=r"waited 0.001 s for stage 0 \(forward"):
+            cluster.run(the_plan, args)
+    finally:
+        engine._deadline = deadline
+
+
+def test_a_dead_worker_is_named_and_the_run_does_not_hang():
+    import ray
+
+    graph = bw.trace(lambda x: np.sum(np.tanh(x)), np.ones(3))
+    with bw.Cluster(workers=1, deadline=60) as own:
+        own.backward(graph, np.ones(3))
+        ray.kill(own._pool["cpu"][0])
+        with pytest.raises(bw.errors.ClusterError, match=r"died.*stage 0"):
+            own.backward(graph, np.ones(3))
+        # The next run starts a new worker in its place.
+        assert own.backward(graph, np.ones(3)).ledger.messages == graph.num_edges
+
+
+def test_a_closed_cluster_refuses_to_run():
+    graph = bw.trace(np.tanh, 1.0)
+    with pytest.raises(bw.errors.ClusterError, match="closed"):
+        bw.Cluster().backward(graph, 1.0)

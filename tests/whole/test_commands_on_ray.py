@@ -1,0 +1,122 @@
+"""The commands as a user types them, each in a process of its own, on Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import EXAMPLES, ROOT
+
+COMMAND = [sys.executable, "-m", "backwave.scripts.main"]
+DAEMONS = ("raylet", "gcs_server")
+
+
+def backwave(*arguments, cwd, timeout=120):
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=timeout, cwd=cwd
+    )
+
+
+def daemons():
+    """The Ray processes on this machine, by process id."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if status.read_text().strip() in DAEMONS:
+                found.add(int(status.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until_gone(before):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if not daemons() - before:
+            return
+        time.sleep(0.2)
+    pytest.fail(f"left behind: {daemons() - before}")
+
+
+def test_run_prints_one_json_object_and_writes_a_trace(tmp_path):
+    before = daemons()
+    done = backwave("run", str(ROOT / "examples/digits_mlp.py:loss"), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["max_difference_from_local"] == 0
+    assert said["finite_difference_error"] < 1e-6
+    assert said["ledger"]["messages"] == said["edges"] == 23
+    assert (said["granularity"], said["engine"]) == ("partition", "ray")
+    assert [worker["worker"] for worker in said["workers"]] == [0, 1]
+    trace = json.loads((tmp_path / said["trace"]).read_text())
+    flows = [event["ph"] for event in trace["traceEvents"] if event["ph"] in "sf"]
+    frames = said["ledger"]["frames"] + said["ledger"]["forward_frames"]
+    assert flows.count("s") == flows.count("f") == frames
+    wait_until_gone(before)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_running_cluster_is_joined_by_address_and_left_running(cluster, tmp_path, name):
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    before = daemons()
+    path = str(ROOT / "examples" / f"{name}.py")
+    done = backwave("run", path, "--json", "--address", address, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["max_difference_from_local"] == 0
+    assert daemons() == before
+
+
+def test_no_cluster_at_the_address_is_one_clear_line(tmp_path):
+    path = str(ROOT / "examples/rosenbrock.py")
+    done = backwave("run", path, "--address", "127.0.0.1:1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("backwave: no Ray cluster could be joined at '127.0.0.1:1'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_gpu_where_there_is_none_is_one_clear_line(tmp_path):
+    before = daemons()
+    path = str(ROOT / "examples/rosenbrock.py")
+    done = backwave("run", path, "--gpus", "1", cwd=tmp_path)
+    if done.returncode == 0:
+        pytest.skip("there is a GPU")
+    assert done.returncode == 2
+    assert "Ray found 0 GPUs" in done.stderr
+    assert done.stderr.count("\n") == 1
+    wait_until_gone(before)
+
+
+@pytest.mark.parametrize("wait", [1.5, 4.0])
+def test_ctrl_c_leaves_no_process_behind(tmp_path, wait):
+    before = daemons()
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        "import numpy as np\n"
+        "def inputs(): return (np.eye(1500),)\n"
+        "def loss(x):\n"
+        "    for _ in range(40):\n"
+        "        x = np.tanh(x @ x)\n"
+        "    return np.sum(x)\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(
+        [*COMMAND, "run", str(slow)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    time.sleep(wait)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130, errors
+    assert errors.strip().endswith("backwave: interrupted")
+    wait_until_gone(before)
