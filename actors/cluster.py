@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +20,10 @@ from ..scheduler.partition import Mapped
 from ..scheduler.plan import CPU, GPU, Plan, Stage, plan
 from .execute import PlannedResult, execute, new_run
 from .worker import Worker, assignments
+
+
+JOIN_SECONDS = 15.0
+"""How long a cluster that is joined may take to answer."""
 
 
 class _Actor(Worker):
@@ -115,6 +121,23 @@ def _first_failed(references: Sequence[Any], names: Sequence[str]) -> str:
         except RayError:
             return name
     return names[0]
+
+
+def _require_ray_at(address: str) -> None:
+    """Raise unless a Ray cluster answers: ``ray.init`` would wait for minutes, and print."""
+    if address == "auto" or "://" in address:
+        return  # these fail at once
+    check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        answered = subprocess.run(check, capture_output=True, timeout=JOIN_SECONDS, check=False)
+        healthy = answered.returncode == 0
+    except subprocess.TimeoutExpired:
+        healthy = False
+    if not healthy:
+        raise ClusterError(
+            f"no Ray cluster could be joined at {address!r}: none answered within "
+            f"{JOIN_SECONDS:g} s; give the address that `ray start --head` prints, host:6379"
+        )
 
 
 class Cluster:
@@ -267,6 +290,7 @@ class Cluster:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address is not None:
+            _require_ray_at(self.address)
             try:
                 ray.init(address=self.address, **quiet)
             except (ConnectionError, ValueError, RuntimeError, RayError) as error:

@@ -10,9 +10,9 @@ import numpy as np
 
 from . import wire
 from .arrays import DTYPES, Array
-from .errors import WireError
+from .errors import BackwaveError, ShapeError, WireError
 from .graph import CONSTANT, LEAF, Graph, Guard, Leaf, Node
-from .rules import lookup
+from .rules import Abstract, lookup
 
 _SCALARS = (bool, int, float, complex)
 _MAX_TEXT = 4096
@@ -66,8 +66,10 @@ def save(graph: Graph, path: Any) -> None:
 
 
 def load(path: Any) -> Graph:
-    """Read a graph from ``path``."""
-    return from_bytes(Path(path).read_bytes())
+    """Read a graph from ``path``, and hold every node to its rule."""
+    graph = from_bytes(Path(path).read_bytes())
+    require_rules_hold(graph)
+    return graph
 
 
 def from_bytes(data: bytes | memoryview) -> Graph:
@@ -92,6 +94,41 @@ def from_bytes(data: bytes | memoryview) -> Graph:
         if node.primitive not in (LEAF, CONSTANT):
             lookup(node.primitive, node.line)
     return graph
+
+
+def require_rules_hold(graph: Graph) -> None:
+    """Raise unless every node is what its rule makes of its inputs.
+
+    Raises:
+        ShapeError: a node has another shape or dtype; names the node and its line.
+        WireError: a node has attributes that its rule does not take.
+
+    """
+    for node in graph.nodes:
+        inputs = [_abstract(graph, z) for z in node.inputs]
+        masked = any(value.dtype.kind == "b" and value.shape for value in inputs[1:])
+        if not inputs or (node.primitive == "getitem" and masked):
+            continue  # the shape of x[mask] is known when it runs
+        rule = lookup(node.primitive, node.line)
+        try:
+            shape, dtype, _ = rule.shape(*inputs, **node.attributes)
+        except BackwaveError as error:
+            raise ShapeError(f"{node.line}: {node.name}: {error}") from None
+        except Exception as error:
+            raise WireError(
+                f"{node.line}: {node.name} is damaged: {type(error).__name__} {error}"
+            ) from None
+        if (shape, dtype) != (node.shape, node.dtype):
+            raise ShapeError(
+                f"{node.line}: {node.name} is said to be {node.dtype}{list(node.shape)}, and its "
+                f"inputs make it {dtype}{list(shape)}"
+            )
+
+
+def _abstract(graph: Graph, u: int) -> Abstract:
+    node = graph.nodes[u]
+    value = graph.constants.get(u)
+    return Abstract(node.shape, node.dtype, type(value) if isinstance(value, _SCALARS) else None)
 
 
 def _graph(header: dict[str, Any], arrays: list[np.ndarray]) -> Graph:

@@ -327,7 +327,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Trace ``np.moveaxis``."""
     moved, places = _axes(source, a.ndim) or (), _axes(destination, a.ndim) or ()
     if len(moved) != len(places):
-        raise ShapeError(f"{user_line()}: moveaxis from {source} to {destination}: not as many axes")
+        raise ShapeError(
+            f"{user_line()}: moveaxis from {source} to {destination}: not as many axes"
+        )
     order = [i for i in range(a.ndim) if i not in moved]
     for place, i in sorted(zip(places, moved, strict=True)):
         order.insert(place, i)

@@ -30,7 +30,7 @@ def broadcast_shape(*z: Abstract) -> tuple[int, ...]:
         raise ShapeError(f"shapes {shapes} do not broadcast together") from None
 
 
-def _ufunc_shape(ufunc: np.ufunc, *z: Abstract, **attributes: Any) -> Abstract:
+def _ufunc_shape(ufunc: np.ufunc, *z: Abstract) -> Abstract:
     dtypes = tuple(value.weak or value.dtype for value in z)
     try:
         dtype = ufunc.resolve_dtypes((*dtypes, None))[-1]
