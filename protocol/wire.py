@@ -6,10 +6,11 @@
     length      u64, of everything after the checksum
     checksum    u32, CRC-32 of everything before it (these 22 bytes) and after it
     header      msgpack
-    arrays      raw bytes, each beginning at a multiple of 64 from here
+    arrays      raw bytes, each beginning at a multiple of 64 from the very first byte
 
-Nothing that is read is executed or unpickled, and nothing is allocated beyond the bytes given:
-arrays are views of them. Whatever is wrong with the bytes, the error is :class:`WireError`.
+Nothing that is read is executed or unpickled. What is allocated is bounded by the bytes given: a
+header's objects by a multiple of its length, and arrays are views of the bytes. Whatever is wrong
+with them, the error is :class:`WireError`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def unpack_header(data: bytes | memoryview) -> dict[str, Any]:
 
     """
     try:
-        # No collection in it can hold more entries than it has bytes, which bounds the memory.
+        # A first walk makes no objects, and ends with an error where an array declares more
+        # entries than there are: the second reserves room for all that are declared.
+        walk = msgpack.Unpacker(max_buffer_size=len(data) + 1)
+        walk.feed(data)
+        walk.skip()
         header = msgpack.unpackb(data, use_list=False, strict_map_key=True, raw=False)
     except Exception as error:  # msgpack raises a dozen kinds for damaged bytes
         raise WireError(f"the header is damaged: {type(error).__name__} {error}") from None
@@ -81,12 +86,15 @@ def checked_description(entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], Lit
 def pack(header: dict[str, Any], arrays: Sequence[Array]) -> bytes:
     """Lay a header and arrays end to end. The header gets an entry ``arrays``."""
     arrays = [np.asarray(array) for array in arrays]
+    for array in arrays:
+        if array.dtype.str not in DTYPES:
+            raise WireError(f"an array has dtype {array.dtype}, which the wire does not carry")
     packed = pack_header({**header, "arrays": [describe(array) for array in arrays]})
     parts = [packed]
     size = len(packed)
     for array in arrays:
         raw = array.tobytes(order="F" if layout(array) == "F" else "C")
-        gap = -size % _ALIGN
+        gap = -(_START + size) % _ALIGN
         parts += [bytes(gap), raw]
         size += gap + len(raw)
     body = b"".join(parts)
@@ -97,6 +105,9 @@ def pack(header: dict[str, Any], arrays: Sequence[Array]) -> bytes:
 
 def unpack(data: bytes | memoryview) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Take a header and its arrays, read-only views of ``data``, apart again.
+
+    Where ``data`` itself begins at an odd address, the arrays are copies: NumPy sums an unaligned
+    array piece by piece, in another order than an aligned one.
 
     Raises:
         WireError: the bytes are truncated, damaged, foreign or of another version.
@@ -126,13 +137,28 @@ def unpack(data: bytes | memoryview) -> tuple[dict[str, Any], list[np.ndarray]]:
     at = header_length
     for entry in described:
         dtype, shape, order = checked_description(entry)
-        at += -at % _ALIGN
+        at += -(_START + at) % _ALIGN
         size = nbytes(shape, dtype)
         if at + size > length:
             raise WireError("an array is larger than the bytes that are there")
-        flat = np.frombuffer(body[at : at + size], dtype)
-        arrays.append(flat.reshape(shape, order=order))
+        arrays.append(_view(body[at : at + size], dtype, shape, order))
         at += size
     if at != length:
         raise WireError(f"{length - at} bytes follow the last array")
     return header, arrays
+
+
+def _view(
+    raw: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...], order: Literal["C", "F"]
+) -> np.ndarray:
+    flat = np.frombuffer(raw, dtype)
+    if dtype.kind == "b" and np.any(np.frombuffer(raw, np.uint8) > 1):
+        raise WireError("an array of truth values has others than 0 and 1")
+    try:
+        array = flat.reshape(shape, order=order)
+    except ValueError:  # an empty one, with other axes longer than any machine's memory
+        raise WireError(f"an array has the impossible shape {shape!r:.60}") from None
+    if not array.flags.aligned:
+        array = array.copy(order="A")
+        array.flags.writeable = False
+    return array

@@ -85,8 +85,9 @@ def _var_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, dd
 
 def _std_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     centred = _centred(z, axis)
-    scale = spread(S / u, z, axis, keepdims) / (reduced_size(z, axis) - ddof)
-    return scale * centred
+    # All entries equal: z - mean is 0 then, and 0 is the derivative to choose, not 0 / 0.
+    scale = S / (np.where(u == 0, 1.0, u) * (reduced_size(z, axis) - ddof))
+    return spread(scale, z, axis, keepdims) * centred
 
 
 def _float_of(dtype: Any) -> Any:

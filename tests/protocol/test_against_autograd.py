@@ -54,7 +54,7 @@ UNARY = {
     "reversed": lambda np, a: a[::-1] if np.ndim(a) else a,
     "last": lambda np, a: a[..., -1] if np.ndim(a) else a,
     "repeated": lambda np, a: a[np.array([0, -1, 0])] if np.ndim(a) else a,
-    "newaxis": lambda np, a: a[None] if np.ndim(a) < 3 else a,
+    "newaxis": lambda np, a: a[None] if 0 < np.ndim(a) < 3 else a,
     "masked": lambda np, a: np.where(a > 0.1, np.sin(a), a * 0.3),
     "clip": lambda np, a: np.clip(a, -0.51, 0.52),
     "logsumexp": lambda np, a: np.log(np.sum(np.exp(np.tanh(a)))),
@@ -69,7 +69,9 @@ BINARY = {
     "minimum": lambda np, a, b: np.minimum(a, b + 0.1),
     "logaddexp": lambda np, a, b: np.logaddexp(a, b),
     "arctan2": lambda np, a, b: np.arctan2(a + 0.1, b * b + 0.2),
-    "where": lambda np, a, b: np.where(a < b, a * b, b),
+    "where": lambda np, a, b: np.where(
+        a < b, a * b, b + 0 * a
+    ),  # autograd does not undo its broadcasting
     "outer": lambda np, a, b: np.outer(np.ravel(a)[:4], np.ravel(b)[:3]),
     "matmul": lambda np, a, b: np.reshape(a, (1, -1)) @ (np.reshape(a, (-1, 1)) * np.ravel(b)[:3]),
     "dot": lambda np, a, b: np.dot(np.ravel(a), np.ravel(a)) * b,

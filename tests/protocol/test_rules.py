@@ -1,0 +1,409 @@
+"""Every primitive: its messages against independent oracles, on every kind of argument."""
+
+import operator
+from dataclasses import dataclass, field
+
+import autograd
+import autograd.numpy
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import backwave as bw
+from backwave.protocol.node import fit
+from backwave.protocol.rules import TABLE
+from backwave.protocol.rules.primitive import apply
+from backwave.protocol.trace import trace_with_values
+
+from .standin import DeviceArray
+
+# The cases.
+
+
+@dataclass
+class Case:
+    """A function of a namespace and arrays that uses ``primitive``."""
+
+    primitive: str
+    f: object
+    arrays: tuple
+    abstract: bool = True
+    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(5))
+
+    def __str__(self):
+        shapes = "_".join("x".join(map(str, np.shape(a))) or "scalar" for a in self.arrays)
+        return f"{self.primitive}-{shapes}"
+
+    def numpy(self, *arrays):
+        return self.f(np, *arrays)
+
+    @property
+    def places(self):
+        """Where the floating-point arrays are."""
+        return tuple(i for i, a in enumerate(self.arrays) if np.asarray(a).dtype.kind in "fc")
+
+    def merged(self, floats):
+        """All the arrays, those of floating point replaced."""
+        arrays = list(self.arrays)
+        for place, value in zip(self.places, floats, strict=True):
+            arrays[place] = value
+        return arrays
+
+    @property
+    def floats(self):
+        return tuple(self.arrays[i] for i in self.places)
+
+    def loss(self, namespace):
+        """A curved function of the floating-point arrays, whose value is one real number."""
+
+        def loss(*floats):
+            u = self.f(namespace, *self.merged(floats))
+            weight = np.cos(1.0 + np.arange(namespace.size(u))).reshape(namespace.shape(u))
+            total = namespace.sum(weight * u + 0.5 * u * u)
+            if any(np.asarray(a).dtype.kind == "c" for a in self.floats):
+                return namespace.real(total) + 2.0 * namespace.imag(total)
+            return total
+
+        return loss
+
+    def direction(self):
+        return tuple(
+            np.asarray(self.random.normal(size=np.shape(a)) * (1 + 0.5j * np.iscomplexobj(a)))
+            if np.iscomplexobj(a)
+            else np.asarray(self.random.normal(size=np.shape(a)))
+            for a in self.floats
+        )
+
+
+_draw = np.random.default_rng(2016)
+
+
+def real(*shape):
+    return _draw.uniform(-2.0, 2.0, shape)[()]
+
+
+def positive(*shape):
+    return _draw.uniform(0.3, 2.0, shape)[()]
+
+
+def unit(*shape):
+    return _draw.uniform(-0.9, 0.9, shape)[()]
+
+
+def above_one(*shape):
+    return _draw.uniform(1.2, 3.0, shape)[()]
+
+
+def complexes(*shape):
+    return (_draw.uniform(-2, 2, shape) + 1j * _draw.uniform(-2, 2, shape))[()]
+
+
+def integers(*shape):
+    return _draw.integers(-4, 5, shape)[()]
+
+
+def truths(*shape):
+    return (_draw.uniform(-1, 1, shape) > 0)[()]
+
+
+SHAPES = [(), (3,), (1,), (2, 1, 3), (0, 3)]
+PAIRS = [
+    ((), ()),
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((2, 1), (1, 3)),
+    ((3,), (2, 1, 1)),
+    ((1,), (3,)),
+    ((), (2, 3)),
+    ((0, 3), (3,)),
+]
+CASES = []
+FLAT = []  # those of primitives through which no gradient passes
+
+
+def case(primitive, f, *arrays, abstract=True):
+    CASES.append(Case(primitive, f, arrays, abstract))
+
+
+def flat(primitive, f, *arrays):
+    FLAT.append(Case(primitive, f, arrays))
+
+
+def _called(name):
+    return lambda np, *arrays: getattr(np, name)(*arrays)
+
+
+UNARY = {
+    real: "negative positive square absolute fabs exp exp2 expm1 cbrt sin cos arctan sinh cosh tanh"
+    " arcsinh deg2rad rad2deg radians degrees conjugate real imag",
+    positive: "reciprocal log log2 log10 log1p sqrt",
+    unit: "tan arcsin arccos arctanh",
+    above_one: "arccosh",
+    complexes: "absolute conjugate real imag exp sin square reciprocal negative",
+}
+for domain, names in UNARY.items():
+    for name in names.split():
+        for shape in SHAPES:
+            case(name, _called(name), domain(*shape))
+case("negative", lambda np, x: -x, real(3))
+case("positive", lambda np, x: +x, real(3))
+case("absolute", lambda np, x: abs(x), real(3))
+
+BINARY = {
+    (real, real): "add subtract multiply maximum minimum logaddexp logaddexp2 arctan2 hypot",
+    (real, positive): "divide",
+    (positive, real): "power",
+    (positive, positive): "remainder",
+}
+for (left, right), names in BINARY.items():
+    for name in names.split():
+        for a, b in PAIRS:
+            case(name, _called(name), left(*a), right(*b))
+        case(name, lambda np, x, name=name: getattr(np, name)(x, 0.7), left(2, 3))
+        case(name, lambda np, x, name=name: getattr(np, name)(1.3, x), right(2, 3))
+for name, symbol in {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "power": operator.pow,
+    "remainder": operator.mod,
+}.items():
+    case(name, lambda np, a, b, symbol=symbol: symbol(a, b), positive(2, 3), positive(3))
+    case(name, lambda np, a, symbol=symbol: symbol(a, 2), positive(3))
+    case(name, lambda np, a, symbol=symbol: symbol(2.5, a), positive(3))
+case("multiply", lambda np, x: x * x, real(3))  # both inputs are one node
+case("power", lambda np, x: x**3, real(2, 2))  # a negative base
+case("power", lambda np, x: x**-1, real(3))
+case("power", lambda np, x: x**0.5, positive(3))
+case("multiply", lambda np, a, b: a * b, complexes(2, 3), complexes(3))
+case("multiply", lambda np, a, b: a * b, complexes(2, 3), real(3))
+case("divide", lambda np, a, b: a / b, complexes(3), complexes(3))
+case("where", lambda np, c, a, b: np.where(c, a, b), truths(3), real(3), real(3))
+case("where", lambda np, c, a, b: np.where(c, a, b), truths(2, 1), real(3), real())
+case("where", lambda np, c, a: np.where(c, a, 0.0), truths(2, 3), real(2, 3))
+case("where", lambda np, c, a: np.where(c, 1, a), truths(3), real(2, 3))
+case("where", lambda np, a: np.where(a > 0, a, 0.1 * a), real(2, 3))
+case("where", lambda np, a, b: np.where(a < b, a * b, b), real(), real())
+case("astype", lambda np, x: x.astype(np.float32).astype(np.float64), np.arange(5) / 4.0)
+case("astype", lambda np, x: x.astype(complex) * 2.0, real(3))
+
+for axis in (None, 0, 1, -1, (0, 2), (1,), (), (2, 1, 0)):
+    for keepdims in (False, True):
+        for name in ("sum", "mean", "prod", "max", "min", "var", "std"):
+            options = {"axis": axis, "keepdims": keepdims}
+            reduced = lambda np, x, name=name, options=options: getattr(np, name)(x, **options)  # noqa: E731
+            if name != "std" or axis != ():
+                case(name, reduced, real(2, 3, 2))
+            if name not in ("std",) and axis in (None, 0, (0, 2)):
+                case(name, reduced, real(1, 2, 1))
+for name in ("sum", "mean", "prod", "max", "min", "var"):
+    case(name, _called(name), real())
+for name in ("sum", "prod"):
+    case(name, _called(name), real(0, 3))
+    case(name, lambda np, x, name=name: getattr(np, name)(x, axis=0), real(0, 3))
+    case(name, lambda np, x, name=name: getattr(np, name)(x, axis=0), real(2, 0))
+for name in ("var", "std"):
+    case(name, lambda np, x, name=name: getattr(np, name)(x, axis=1, ddof=1), real(2, 4))
+    case(name, lambda np, x, name=name: getattr(np, name)(x, axis=0), complexes(4, 2))
+case("sum", lambda np, x: x.sum(axis=0), real(2, 3))
+case("mean", lambda np, x: x.mean(keepdims=True), real(2, 3))
+case("max", lambda np, x: x.max(), real(2, 3))
+
+MATRICES = [
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((3,), (3, 2)),
+    ((2, 3), (3, 4)),
+    ((1, 3), (3, 1)),
+    ((4, 2, 3), (3,)),
+    ((3,), (4, 3, 2)),
+    ((4, 2, 3), (3, 2)),
+    ((2, 3), (4, 3, 2)),
+    ((4, 2, 3), (4, 3, 2)),
+    ((1, 2, 3), (4, 3, 2)),
+    ((5, 1, 2, 3), (4, 3, 2)),
+    ((2, 0), (0, 3)),
+]
+for a, b in MATRICES:
+    case("matmul", lambda np, w, z: np.matmul(w, z), real(*a), real(*b))
+case("matmul", lambda np, w, z: w @ z, complexes(2, 3), complexes(3, 2))
+case("matmul", lambda np, w, z: np.dot(w, z), real(2, 3), real(3))
+case("matmul", lambda np, w, z: np.dot(w, z), real(2, 3), real(4, 3, 2))
+case("matmul", lambda np, w, z: np.inner(w, z), real(2, 3), real(4, 3))
+case("matmul", lambda np, w, z: np.tensordot(w, z, axes=2), real(2, 3, 4), real(3, 4, 5))
+case("matmul", lambda np, w, z: np.tensordot(w, z, axes=([0, 2], [1, 0])), real(2, 3, 4), real(4, 2))
+case("matmul", lambda np, w: w @ w.T, real(2, 3))
+
+case("reshape", lambda np, x: np.reshape(x, (3, -1)), real(2, 3))
+case("reshape", lambda np, x: x.reshape(6), real(2, 3))
+case("reshape", lambda np, x: np.reshape(x, ()), real(1, 1))
+case("reshape", lambda np, x: np.ravel(x), real())
+case("reshape", lambda np, x: np.expand_dims(x, (0, -1)), real(2, 3))
+case("reshape", lambda np, x: np.squeeze(x, axis=1), real(2, 1, 3))
+case("reshape", lambda np, x: np.squeeze(x), real(1, 3, 1))
+case("reshape", lambda np, x: np.ravel(x), real(0, 3))
+case("reshape", lambda np, x: np.reshape(x.T, (6,)), real(2, 3))
+case("transpose", lambda np, x: x.T, real(2, 3, 4))
+case("transpose", lambda np, x: np.transpose(x, (1, -1, 0)), real(2, 3, 4))
+case("transpose", lambda np, x: x.transpose(1, 0), real(2, 3))
+case("transpose", lambda np, x: np.swapaxes(x, 0, -1), real(2, 3, 4))
+case("transpose", lambda np, x: np.moveaxis(x, (0, 1), (-1, 0)), real(2, 3, 4))
+case("transpose", lambda np, x: np.transpose(x), real())
+case("broadcast_to", lambda np, x: np.broadcast_to(x, (2, 3)), real(3))
+case("broadcast_to", lambda np, x: np.broadcast_to(x, (4, 2, 3)), real(2, 1))
+case("broadcast_to", lambda np, x: np.broadcast_to(x, (2,)), real())
+case("broadcast_to", lambda np, x: np.broadcast_to(x, (1, 1)), real(1))
+case("broadcast_to", lambda np, x: np.broadcast_to(x, (0, 3)), real(3))
+case("concatenate", lambda np, a, b: np.concatenate([a, b]), real(2, 3), real(1, 3))
+case("concatenate", lambda np, a, b: np.concatenate([a, b, a], axis=-1), real(2, 3), real(2, 1))
+case("concatenate", lambda np, a, b: np.concatenate([a, b], axis=None), real(2, 3), real())
+case("concatenate", lambda np, a, b: np.concatenate([a, b]), real(0, 3), real(2, 3))
+case("concatenate", lambda np, a, b: np.hstack([a, b]), real(2), real())
+case("concatenate", lambda np, a, b: np.vstack([a, b]), real(3), real(2, 3))
+case("concatenate", lambda np, a: np.concatenate(a), real(2, 3))
+case("stack", lambda np, a, b: np.stack([a, b]), real(2, 3), real(2, 3))
+case("stack", lambda np, a, b: np.stack([a, b, a], axis=1), real(2, 3), real(2, 3))
+case("stack", lambda np, a, b: np.stack([a, b], axis=-1), real(), real())
+case("stack", lambda np, a: np.stack([a, 2.0, a * a]), real())
+
+INDICES = {
+    "integer": (4, 1),
+    "negative integer": (-1,),
+    "slice": (slice(1, 4), slice(None, None, 2)),
+    "negative step": (slice(None, None, -1), slice(3, 0, -2)),
+    "empty slice": (slice(3, 1),),
+    "newaxis": (None, 1, None, slice(None)),
+    "ellipsis": (Ellipsis, 1),
+    "ellipsis of nothing": (0, Ellipsis, 1, 2),
+    "everything": (),
+    "integer array": (np.array([0, 2, 2, -1]),),
+    "two integer arrays": (np.array([[0], [1]]), np.array([0, 3, 3])),
+    "arrays around a slice": (np.array([0, 1, 1]), slice(None), np.array([1, 1, 0])),
+    "an array and an integer": (1, slice(None), np.array([1, 1, 0])),
+    "an array after an ellipsis": (Ellipsis, np.array([2, 0, 2])),
+    "arrays around a newaxis": (np.array([0, 1]), None, np.array([1, 1])),
+    "no indices": (np.array([], dtype=int),),
+    "list": ([0, 0, 1],),
+}
+BLOCK = real(5, 4, 3)
+for index in INDICES.values():
+    case("getitem", lambda np, x, index=index: x[index], BLOCK)
+case("getitem", lambda np, x, i: x[i], real(5, 2), np.array([4, 4, 0]))
+case("getitem", lambda np, x, i, j: x[i, :, j], real(3, 2, 4), np.array([[0, 2]]), np.array([[1], [1]]))
+case("getitem", lambda np, x, i: x[i], real(5, 2), np.int64(3))
+case("getitem", lambda np, x: np.take(x, np.array([[1, 1], [0, 2]]), axis=1), real(2, 3))
+case("getitem", lambda np, x: np.take(x, np.array([1, 5])), real(2, 3))
+case("getitem", lambda np, x, m: x[m], real(2, 3), np.array([[1, 0, 1], [0, 0, 1]], bool), abstract=False)
+case("getitem", lambda np, x, m: x[m], real(2, 3), np.array([True, False]), abstract=False)
+case("getitem", lambda np, x, m: x[:, m], real(2, 3), np.array([0, 1, 1], bool), abstract=False)
+case("getitem", lambda np, x: x[x > 0], real(2, 3), abstract=False)
+case("getitem", lambda np, x: x[np.array([0, 1, 1], bool), np.array([1, 1])], real(3, 2), abstract=False)
+for template, arrays, shape, x in [
+    ((("slice", None, None, 2),), (), (6, 2), real(3, 2)),
+    ((("slice", 4, 1, -1), 0), (), (5, 2), real(3)),
+    ((("array", 0),), (np.array([0, 2, 2, 1]),), (3,), real(4)),
+    ((("array", 0), ("newaxis",), ("array", 1)), (np.array([0, 2]), np.array([1, 1])), (3, 2), real(2, 1)),
+    ((("ellipsis",), 1), (), (2, 3), real(2)),
+    ((), (), (), real()),
+]:
+    case(
+        "scatter",
+        lambda np, x, *i, index=template, shape=shape: apply("scatter", x, *i, index=index, shape=shape),
+        x,
+        *arrays,
+    )
+
+for name in "sign floor ceil trunc rint isnan isinf isfinite signbit logical_not".split():
+    for shape in SHAPES:
+        flat(name, _called(name), real(*shape))
+for name in (
+    "floor_divide equal not_equal less less_equal greater greater_equal logical_and logical_or "
+    "logical_xor"
+).split():
+    for a, b in PAIRS:
+        flat(name, _called(name), real(*a), positive(*b))
+    flat(name, lambda np, x, name=name: getattr(np, name)(x, 0.5), real(3))
+for name, symbol in {
+    "bitwise_and": operator.and_,
+    "bitwise_or": operator.or_,
+    "bitwise_xor": operator.xor,
+}.items():
+    for a, b in PAIRS:
+        flat(name, _called(name), integers(*a), integers(*b))
+        flat(name, lambda np, a, b, symbol=symbol: symbol(a > 0, b > 0), real(*a), real(*b))
+    flat(name, lambda np, a, symbol=symbol: symbol(a, 3), integers(3))
+flat("invert", _called("invert"), integers(2, 3))
+flat("invert", lambda np, x: ~(x > 0), real(2, 3))
+for name in ("any", "all"):
+    for axis in (None, 0, (0, 1)):
+        flat(name, lambda np, x, n=name, axis=axis: getattr(np, n)(x, axis=axis), truths(2, 3))
+    flat(name, lambda np, x, n=name: getattr(np, n)(x > 0, axis=1, keepdims=True), real(2, 3))
+for name in ("argmax", "argmin"):
+    for axis in (None, 0, -1):
+        for keepdims in (False, True):
+            options = {"axis": axis, "keepdims": keepdims}
+            flat(name, lambda np, x, n=name, o=options: getattr(np, n)(x, **o), real(2, 3))
+flat("astype", lambda np, x: x.astype(np.int32), real(2, 3))
+
+
+# What autograd has no rule for; finite differences are the oracle there.
+NOT_IN_AUTOGRAD = {"cbrt", "hypot", "positive", "scatter", "broadcast_to"}
+
+
+def ids(cases):
+    return [f"{number}-{each}" for number, each in enumerate(cases)]
+
+
+each_case = pytest.mark.parametrize("case", CASES, ids=ids(CASES))
+every_case = pytest.mark.parametrize("case", CASES + FLAT, ids=ids(CASES + FLAT))
+
+
+def test_every_primitive_has_a_case():
+    assert {each.primitive for each in CASES + FLAT} == set(TABLE)
+
+
+# (a) Gradients.
+
+
+def slope(f, arrays, direction, step=1e-3):
+    """The derivative of f along a direction, by central differences of order 6."""
+
+    def at(t):
+        return f(*(a + t * step * d for a, d in zip(arrays, direction, strict=True)))
+
+    return (
+        45.0 * (at(1) - at(-1)) - 9.0 * (at(2) - at(-2)) + (at(3) - at(-3))
+    ) / (60.0 * step)
+
+
+def inner(gradients, direction):
+    """The slope that gradients give along a direction (S is ∂f/∂x - i·∂f/∂y)."""
+    return sum(np.real(np.sum(g * d)) for g, d in zip(gradients, direction, strict=True))
+
+
+def gradient(case):
+    places = tuple(range(len(case.floats)))
+    return bw.grad(case.loss(np), argnums=places)(*case.floats)
+
+
+@each_case
+def test_gradient_against_finite_differences(case):
+    direction = case.direction()
+    ours = inner(gradient(case), direction)
+    theirs = slope(case.loss(np), case.floats, direction)
+    assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+
+
+@each_case
+def test_gradient_against_autograd(case):
+    if case.primitive in NOT_IN_AUTOGRAD:
+        pytest.skip("autograd has no rule")
+    places = tuple(range(len(case.floats)))
+    ours = gradient(case)
+    theirs = autograd.grad(case.loss(autograd.numpy), argnum=places)(*case.floats)
+    for mine, other, value in zip(ours, theirs, case.floats, strict=True):
+        assert mine.shape == np.shape(value)
+        assert mine.dtype == value.dtype
+        np.testing.assert_allclose(mine, other, rtol=1e-11, atol=1e-12)
