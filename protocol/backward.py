@@ -168,13 +168,16 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
 def sweep(nodes: Nodes, S: Array, *, keep: bool = True) -> None:
     """Send the backward wave through nodes that are all in one place.
 
-    Without ``keep``, S is forgotten where nothing needs it any more: everywhere but at the leaves.
+    A node's value is forgotten when it has sent: all nodes above it have used it by then. Without
+    ``keep`` so is S, everywhere but at the leaves.
     """
     graph = nodes.rules.graph
     nodes.begin(S)
     for u in wave_order(graph):
         for edge, message in nodes.send(u):
             nodes.receive(edge, message)
+        if u != graph.output:
+            nodes.values.pop(u)
         if not keep and graph.nodes[u].inputs:
             del nodes.S[u]
 

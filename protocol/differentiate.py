@@ -85,7 +85,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Array, Callable[[Array], tup
 
     def back(S: Array) -> tuple[Any, ...]:
         nodes = Nodes(known.rules)
-        nodes.values = known.values
+        nodes.values = dict(known.values)
         start = first_S(graph, S).copy(order="K")  # the gradient may be the very same array
         if graph.on_network[graph.output]:
             sweep(nodes, start, keep=False)

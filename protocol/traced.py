@@ -189,7 +189,12 @@ class Tape:
             argnums=argnums,
             name=name,
         )
-        return graph, [self.values[old] for old in kept]
+        values = [self.values[old] for old in kept]
+        # Constants refer to the tape and it to them: without this, arrays would stay until
+        # Python's collector of cycles comes by.
+        for held in (self.nodes, self.values, self._scalars, self._arrays, self.constants):
+            held.clear()
+        return graph, values
 
     def _needed(self, output: int) -> list[int]:
         """Return the nodes that the output, a guard or a leaf needs, in order."""

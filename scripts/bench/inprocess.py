@@ -77,11 +77,6 @@ def digits() -> tuple[Callable[..., Any], tuple[Any, ...]]:
     return target.function, target.args
 
 
-def _on_one_thread(work: Callable[[], object]) -> None:
-    with one_blas_thread():
-        work()
-
-
 def mlp() -> list[Measured]:
     """The digits MLP: tracing included, and run again."""
     peer_grad, wrapped = autograd()
@@ -91,19 +86,23 @@ def mlp() -> list[Measured]:
     their_function = load_target(str(DIGITS)).function
     their_function.__globals__["np"] = wrapped
     theirs = peer_grad(their_function)
-    return [
-        in_turn(
-            "digits MLP, traced and differentiated",
-            lambda: gradient(*args),
-            lambda: theirs(*args),
-            goal=1.0,
-            how="bw.grad against autograd.grad, examples/digits_mlp.py, all 1,797 images",
-        ),
-        in_turn(
-            "digits MLP, run again",
-            lambda: backward(graph, *args),
-            lambda: _on_one_thread(lambda: theirs(*args)),
-            goal=1.0,
-            how="bw.backward of the traced graph against autograd.grad, BLAS on one thread in both",
-        ),
-    ]
+    with one_blas_thread():  # two threads of a small product measure the machine's other load
+        return [
+            in_turn(
+                "digits MLP, traced and differentiated",
+                lambda: gradient(*args),
+                lambda: theirs(*args),
+                goal=1.0,
+                how="bw.grad against autograd.grad, examples/digits_mlp.py, all 1,797 images, "
+                "BLAS on one thread in both",
+                pairs=60,
+            ),
+            in_turn(
+                "digits MLP, run again",
+                lambda: backward(graph, *args),
+                lambda: theirs(*args),
+                goal=1.0,
+                how="bw.backward of the traced graph against autograd.grad, likewise",
+                pairs=60,
+            ),
+        ]

@@ -95,6 +95,14 @@ def above_one(*shape):
     return _draw.uniform(1.2, 3.0, shape)[()]
 
 
+def dividends(*shape):
+    return _draw.uniform(2.15, 2.35, shape)[()]
+
+
+def divisors(*shape):  # quotients are between 2 and 3
+    return _draw.uniform(0.8, 1.0, shape)[()]
+
+
 def complexes(*shape):
     return (_draw.uniform(-2, 2, shape) + 1j * _draw.uniform(-2, 2, shape))[()]
 
@@ -154,7 +162,7 @@ BINARY = {
     (real, real): "add subtract multiply maximum minimum logaddexp logaddexp2 arctan2 hypot",
     (real, positive): "divide",
     (positive, real): "power",
-    (positive, positive): "remainder",
+    (dividends, divisors): "remainder",
 }
 for (left, right), names in BINARY.items():
     for name in names.split():
@@ -170,9 +178,9 @@ for name, symbol in {
     "power": operator.pow,
     "remainder": operator.mod,
 }.items():
-    case(name, lambda np, a, b, symbol=symbol: symbol(a, b), positive(2, 3), positive(3))
-    case(name, lambda np, a, symbol=symbol: symbol(a, 2), positive(3))
-    case(name, lambda np, a, symbol=symbol: symbol(2.5, a), positive(3))
+    case(name, lambda np, a, b, symbol=symbol: symbol(a, b), dividends(2, 3), divisors(3))
+    case(name, lambda np, a, symbol=symbol: symbol(a, 2), dividends(3))
+    case(name, lambda np, a, symbol=symbol: symbol(2.5, a), divisors(3))
 case("multiply", lambda np, x: x * x, real(3))  # both inputs are one node
 case("power", lambda np, x: x**3, real(2, 2))  # a negative base
 case("power", lambda np, x: x**-1, real(3))
