@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from . import wire
-from .arrays import DTYPES, Array
+from .arrays import DTYPES, Array, is_float
+from .attributes import require_attributes
 from .errors import BackwaveError, ShapeError, WireError
 from .graph import CONSTANT, LEAF, Graph, Guard, Leaf, Node
 from .rules import Abstract, lookup
@@ -25,7 +26,7 @@ def to_bytes(graph: Graph) -> bytes:
     for u, value in graph.constants.items():
         weak = isinstance(value, _SCALARS)  # a Python scalar does not decide a result's dtype
         constants.append((u, weak))
-        arrays.append(np.asarray(value))
+        arrays.append(_digits(value) if _is_long(value) else np.asarray(value))
     header = {
         "format": "graph",
         "name": graph.name,
@@ -86,9 +87,9 @@ def from_bytes(data: bytes | memoryview) -> Graph:
         raise WireError("these bytes are not a graph")
     try:
         graph = _graph(header, arrays)
+    except BackwaveError:
+        raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        if isinstance(error, WireError) or type(error).__module__.startswith("backwave"):
-            raise
         raise WireError(f"the graph is damaged: {type(error).__name__} {error}") from None
     for node in graph.nodes:
         if node.primitive not in (LEAF, CONSTANT):
@@ -105,11 +106,13 @@ def require_rules_hold(graph: Graph) -> None:
 
     """
     for node in graph.nodes:
-        inputs = [_abstract(graph, z) for z in node.inputs]
-        masked = any(value.dtype.kind == "b" and value.shape for value in inputs[1:])
-        if not inputs or (node.primitive == "getitem" and masked):
-            continue  # the shape of x[mask] is known when it runs
+        if not node.inputs:
+            continue
         rule = lookup(node.primitive, node.line)
+        inputs = [_abstract(graph, z) for z in node.inputs]
+        require_attributes(node, inputs)
+        if node.primitive == "getitem" and any(value.dtype.kind == "b" for value in inputs[1:]):
+            continue  # the shape of x[mask] is known when it runs
         try:
             shape, dtype, _ = rule.shape(*inputs, **node.attributes)
         except BackwaveError as error:
@@ -135,23 +138,28 @@ def _graph(header: dict[str, Any], arrays: list[np.ndarray]) -> Graph:
     nodes = [_node(u, *fields) for u, fields in enumerate(header["nodes"])]
     constants: dict[int, Array] = {}
     for (u, weak), array in zip(header["constants"], arrays, strict=True):
-        value = array[()] if array.ndim == 0 else array
-        constants[_id(u, nodes, CONSTANT)] = value.item() if weak else value
-        if array.shape != nodes[u].shape or array.dtype != nodes[u].dtype:
-            raise WireError(f"constant {nodes[u].name} is not what its node says")
-    leaves = [
-        Leaf(_id(u, nodes, LEAF), _count(argument), _text(path), bool(differentiated))
-        for u, argument, path, differentiated in header["leaves"]
-    ]
+        node = nodes[_id(u, nodes, CONSTANT)]
+        value = _constant(array, _flag(weak))
+        of = Abstract((), np.dtype(type(value))) if weak else Abstract(array.shape, array.dtype)
+        if of != node.abstract or u in constants:
+            raise WireError(f"constant {node.name} is not what its node says")
+        constants[u] = value
+    arguments = _count(header["arguments"])
+    leaves = []
+    for u, argument, path, differentiated in header["leaves"]:
+        leaf = Leaf(_id(u, nodes, LEAF), _count(argument), _text(path), _flag(differentiated))
+        if argument >= arguments or (differentiated and not is_float(nodes[u].dtype)):
+            raise WireError(f"leaf {leaf.path} is damaged")
+        leaves.append(leaf)
     for node in nodes:
         if node.primitive == CONSTANT and node.id not in constants:
             raise WireError(f"constant {node.name} has no value")
-    if len({leaf.node for leaf in leaves}) != sum(node.primitive == LEAF for node in nodes):
+    if sorted(leaf.node for leaf in leaves) != [n.id for n in nodes if n.primitive == LEAF]:
         raise WireError("the leaves are not the leaf nodes")
     argnums = header["argnums"]
     if argnums is not None:
         for place in argnums if isinstance(argnums, tuple) else (argnums,):
-            if type(place) is not int or not -header["arguments"] <= place < header["arguments"]:
+            if type(place) is not int or not -arguments <= place < arguments:
                 raise WireError(f"argnums {argnums!r:.40} does not fit")
     guards = []
     for u, value, line in header["guards"]:
@@ -164,10 +172,29 @@ def _graph(header: dict[str, Any], arrays: list[np.ndarray]) -> Graph:
         leaves,
         constants,
         guards=guards,
-        arguments=_count(header["arguments"]),
+        arguments=arguments,
         argnums=argnums,
         name=_text(header["name"]),
     )
+
+
+def _is_long(value: Any) -> bool:
+    return type(value) is int and not -(2**63) <= value < 2**63
+
+
+def _digits(value: int) -> np.ndarray:
+    """Return a Python integer that no dtype holds, as bytes."""
+    size = value.bit_length() // 8 + 1
+    return np.frombuffer(value.to_bytes(size, "little", signed=True), np.uint8)
+
+
+def _constant(array: np.ndarray, weak: bool) -> Array:
+    """Return a constant's value: an array, a NumPy scalar, or the Python scalar that it was."""
+    if weak and array.ndim == 1 and array.dtype == np.uint8:
+        return int.from_bytes(array.tobytes(), "little", signed=True)
+    if weak:
+        return array.item()
+    return array[()] if array.ndim == 0 else array
 
 
 def _node(
@@ -203,6 +230,12 @@ def _id(u: Any, nodes: list[Node], primitive: str = "") -> int:
 def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**48:
         raise WireError(f"{value!r:.20} is no count")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise WireError(f"{value!r:.20} is neither true nor false")
     return value
 
 

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from . import wire
 from .arrays import Array, nbytes
 from .errors import WireError
@@ -170,9 +168,11 @@ class Frame(NamedTuple):
             )
         messages = []
         for key, said, value in zip(header.keys, header.arrays, self.arrays, strict=True):
-            if (np.dtype(value.dtype).str, tuple(value.shape)) != said[:2]:
+            if not hasattr(value, "dtype"):
+                raise WireError(f"message {key} is {type(value).__name__}, and no array")
+            if wire.describe(value) != said:
                 raise WireError(
-                    f"message {key} is {value.dtype}{list(value.shape)}, and the header says {said}"
+                    f"message {key} is {wire.describe(value)}, and the header says {said}"
                 )
             messages.append(Message(key, value))
         return header, messages

@@ -41,8 +41,16 @@ def describe(value: Array) -> tuple[str, tuple[int, ...], str]:
 
 
 def pack_header(header: dict[str, Any]) -> bytes:
-    """Encode a header: plain data only."""
-    packed: bytes = msgpack.packb(header)
+    """Encode a header: plain data only.
+
+    Raises:
+        WireError: there is something else in it.
+
+    """
+    try:
+        packed: bytes = msgpack.packb(header)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise WireError(f"a header can hold plain data only: {error}") from None
     return packed
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Array, namespace
 from ..errors import ShapeError
-from .primitive import Abstract, apply, define, no_flops
+from .primitive import Abstract, Recorded, apply, define, no_flops
 
 Template = tuple[Any, ...]
 
@@ -40,6 +40,8 @@ def _getitem(z: Array, *arrays: Array, index: Template) -> Array:
 
 def _scatter(S: Array, *arrays: Array, index: Template, shape: tuple[int, ...]) -> Array:
     """Return zeros of ``shape`` with S added where ``index`` points: the transpose of getitem."""
+    if any(isinstance(value, Recorded) for value in (S, *arrays)):
+        return apply("scatter", S, *arrays, index=index, shape=shape)
     out = np.zeros_like(S, shape=shape)
     where = fill(index, arrays)
     if any(array.dtype.kind != "b" for array in arrays):
