@@ -21,7 +21,6 @@ from ..scheduler.plan import CPU, GPU, Plan, Stage, plan
 from .execute import PlannedResult, execute, new_run
 from .worker import Worker, assignments
 
-
 JOIN_SECONDS = 15.0
 """How long a cluster that is joined may take to answer."""
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import optree
 import pytest
-from backwave.scripts.load import load_target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backwave as bw
+from backwave.scripts.load import load_target
 
 from ..networks import networks
 

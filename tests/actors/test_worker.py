@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+
+import backwave as bw
 from backwave.actors.worker import Worker, assignments
 from backwave.protocol import graph_file
 from backwave.protocol.errors import ProtocolError, WireError
 from backwave.protocol.message import BACKWARD, CALLER, FORWARD, Frame
-
-import backwave as bw
 
 RUN = "this run"
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import backwave as bw
 from backwave.protocol import graph_file, wire
 from backwave.protocol.errors import (
     BackwaveError,
@@ -16,8 +18,6 @@ from backwave.protocol.errors import (
     WireError,
 )
 from backwave.scripts.load import load_target
-
-import backwave as bw
 
 from .test_wire import sealed
 

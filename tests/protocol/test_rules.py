@@ -7,12 +7,12 @@ import autograd
 import autograd.numpy
 import numpy as np
 import pytest
+
+import backwave as bw
 from backwave.protocol.node import fit
 from backwave.protocol.rules import TABLE
 from backwave.protocol.rules.primitive import apply
 from backwave.protocol.trace import trace_with_values
-
-import backwave as bw
 
 from .standin import DeviceArray
 

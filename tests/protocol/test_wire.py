@@ -9,13 +9,14 @@ import zlib
 import msgpack
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
 from backwave.protocol import wire
 from backwave.protocol.arrays import DTYPES, layout
 from backwave.protocol.errors import WireError
 from backwave.protocol.message import BACKWARD, Frame
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as st_numpy
 
 MUTATIONS = 100_000
 

@@ -4,13 +4,13 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from backwave.protocol.graph import CONSTANT
-from backwave.protocol.message import BACKWARD, CALLER, FORWARD
-from backwave.scheduler.partition import balanced_cuts, by_layer, by_levels, by_node
 from hypothesis import given
 from hypothesis import strategies as st
 
 import backwave as bw
+from backwave.protocol.graph import CONSTANT
+from backwave.protocol.message import BACKWARD, CALLER, FORWARD
+from backwave.scheduler.partition import balanced_cuts, by_layer, by_levels, by_node
 
 from ..networks import networks
 

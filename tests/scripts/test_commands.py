@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from backwave.scripts.bench.measure import of_times
 from backwave.scripts.main import main
 

@@ -3,9 +3,9 @@
 import numpy as np
 import optree
 import pytest
-from backwave.scripts.load import load_target
 
 import backwave as bw
+from backwave.scripts.load import load_target
 
 from .conftest import EXAMPLES, ROOT
 
