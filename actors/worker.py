@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from ..protocol import graph_file
 from ..protocol.arrays import Array
 from ..protocol.backward import Span, first_S
-from ..protocol.errors import ProtocolError
-from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Message
+from ..protocol.errors import ProtocolError, WireError
+from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header, Message
 from ..protocol.node import Nodes, Rules
 from ..scheduler.plan import Plan, PlannedFrame, Stage
 from ..scheduler.run import Report
@@ -102,7 +102,12 @@ class Worker:
         if number != self._number:
             self._nodes = Nodes(self._rules, check_finite=check_finite)
             self._number = number
-        stage = assignment.stages[stage_number]
+        stage = assignment.stages.get(stage_number)
+        if stage is None:
+            raise ProtocolError(
+                f"worker {assignment.partition} was asked for stage {stage_number}, "
+                f"which is not its own"
+            )
         report = Report(stage_number, assignment.partition, start, start)
         nodes = self._nodes
         before = nodes.messages, nodes.sums, nodes.multiplies, nodes.receivers, nodes.duplicates
@@ -144,15 +149,23 @@ class Worker:
 
     def _receive(self, stage: Stage, frames: tuple[Frame, ...], report: Report) -> None:
         missing = set(stage.receives)
-        for frame in frames:
+        for place, frame in enumerate(frames, 1):
             begin = time_ns()
-            header, messages = Frame(*frame).open()
-            planned = self._planned(stage, missing, header)
-            if tuple(message.key for message in messages) != planned.keys:
+            try:
+                header, messages = Frame(*frame).open()
+            except WireError as error:
+                raise WireError(
+                    f"{self._says(stage)} received frame {place} of {len(frames)} damaged: {error}"
+                ) from None
+            planned = self._planned(stage, header)
+            if header.keys != planned.keys:
                 raise ProtocolError(
                     f"{self._says(stage)} received {_title(planned)} "
                     f"with other messages than planned"
                 )
+            if planned.number not in missing:  # it came before
+                self._nodes.duplicates += len(messages)
+                continue
             missing.discard(planned.number)
             self._store(header.kind, messages)
             report.spans.append(
@@ -162,16 +175,25 @@ class Worker:
             lost = "; ".join(_title(self._assigned().frames[number]) for number in sorted(missing))
             raise ProtocolError(f"{self._says(stage)} did not receive {lost}")
 
-    def _planned(self, stage: Stage, missing: set[int], header: object) -> PlannedFrame:
+    def _planned(self, stage: Stage, header: Header) -> PlannedFrame:
         """Find the frame in the plan that this header belongs to."""
         assignment = self._assigned()
-        for number in stage.receives:
-            planned = assignment.frames[number]
-            expected = (planned.kind, assignment.run, self._number, planned.sent_by, planned.sender)
-            fields = ("kind", "run", "number", "stage", "sender")
-            if expected == tuple(getattr(header, name) for name in fields):
-                return planned
-        raise ProtocolError(f"{self._says(stage)} received a frame that is not planned: {header}")
+        if (header.run, header.number) == (assignment.run, self._number):
+            for number in stage.receives:
+                planned = assignment.frames[number]
+                if (planned.kind, planned.sent_by, planned.sender, planned.receiver) == (
+                    header.kind,
+                    header.stage,
+                    header.sender,
+                    header.receiver,
+                ):
+                    return planned
+        raise ProtocolError(
+            f"{self._says(stage)}, in pass {self._number} of run {assignment.run}, received a "
+            f"frame that is not planned: a {header.kind} frame of {len(header.keys)} messages "
+            f"from {_who(header.sender)}, stage {header.stage}, to {_who(header.receiver)}, "
+            f"in pass {header.number} of run {header.run:.40}"
+        )
 
     def _store(self, kind: str, messages: list[Message]) -> None:
         put = self._device.put

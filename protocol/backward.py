@@ -216,7 +216,7 @@ def gradients(graph: Graph, flat: Flat, S: Mapping[int, Array]) -> Any:
 
 
 def _own(value: Array, owned: set[int]) -> Array:
-    """Copy a gradient that is read-only or shares its memory, so that each may be changed in place."""
+    """Copy a gradient that is read-only or shares memory: each may be changed in place."""
     if not isinstance(value, np.ndarray):
         return value
     root: Any = value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 from ..protocol.errors import PlanError
@@ -84,10 +85,13 @@ def by_mapping(graph: Graph, mapping: Mapped, workers: int) -> list[int]:
         workers: how many partitions there are.
 
     Raises:
-        PlanError: a node has no partition, or one that does not exist.
+        PlanError: a node has no partition, or one that does not exist; or the mapping names a node
+            that the network does not have.
 
     """
-    if isinstance(mapping, Sequence) and len(mapping) != len(graph.nodes):
+    if isinstance(mapping, Mapping):
+        _require_nodes(graph, mapping)
+    elif not callable(mapping) and len(mapping) != len(graph.nodes):
         raise PlanError(
             f"the mapping has {len(mapping)} entries, and the network {len(graph.nodes)} nodes"
         )
@@ -103,18 +107,26 @@ def by_mapping(graph: Graph, mapping: Mapped, workers: int) -> list[int]:
         else:
             found = mapping[node.id]
         if node.primitive != CONSTANT and not (found is None and node.primitive == LEAF):
-            _require_partition(node, found, workers)
+            found = _partition_number(node, found, workers)
         partition.append(found)
     homes = _leaf_homes(graph, [EVERYWHERE if place is None else place for place in partition])
     return [homes.get(u, 0) if place is None else place for u, place in enumerate(partition)]
 
 
-def _require_partition(node: Node, place: Any, workers: int) -> None:
-    if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < workers:
+def _require_nodes(graph: Graph, mapping: Mapping[Any, Any]) -> None:
+    known = {node.id for node in graph.nodes} | {node.name for node in graph.nodes}
+    for key in mapping:
+        if key not in known:
+            raise PlanError(f"the mapping names node {key!r}, and the network has no such node")
+
+
+def _partition_number(node: Node, place: Any, workers: int) -> int:
+    if not isinstance(place, Integral) or isinstance(place, bool) or not 0 <= place < workers:
         raise PlanError(
             f"the mapping puts node {node.id} ({node.name}) into partition {place!r}; "
             f"there are partitions 0 to {workers - 1}"
         )
+    return int(place)
 
 
 def _computing_levels(graph: Graph) -> list[int]:

@@ -1,71 +1,86 @@
-"""Plans run in this process: the same bits as the reference, whatever the partition."""
+"""Workers in this process give the bits of a run in one place, however the nodes are spread."""
 
-from pathlib import Path
+import pickle
 
 import numpy as np
-import optree
 import pytest
+from backwave.actors.execute import execute, new_run
+from backwave.actors.local import LocalEngine
+from backwave.protocol.message import Frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backwave as bw
-from backwave.scripts.load import load_target
 
-from ..networks import networks
+from ..networks import EXAMPLES, assert_same_bits, example, mapping, programs
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
-
-
-def assert_same_bits(result, reference):
-    pairs = [(result.value, reference.value)]
-    pairs += zip(optree.tree_leaves(result.grads), optree.tree_leaves(reference.grads), strict=True)
-    pairs += [(result.S[u], S) for u, S in reference.S.items()]
-    for ours, theirs in pairs:
-        assert np.shape(ours) == np.shape(theirs)
-        assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
+DIALS = [("node", 1), ("layer", 1), ("partition", 1), ("partition", 2), ("partition", 4)]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
 @pytest.mark.parametrize("policy", ["eager", "level"])
-@pytest.mark.parametrize("granularity", ["node", "layer", "partition"])
+@pytest.mark.parametrize(("granularity", "workers"), DIALS)
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_examples(path, granularity, policy, workers):
-    target = load_target(str(path))
-    graph = bw.trace(target.function, *target.args, argnums=0)
+def test_examples_give_the_same_bits_and_counts(path, granularity, workers, policy):
+    graph, args = example(path)
+    reference = bw.backward(graph, *args)
     the_plan = bw.plan(graph, workers, granularity, policy=policy)
-    result = bw.run_locally(the_plan, *target.args)
-    assert_same_bits(result, bw.backward(graph, *target.args))
-    assert result.ledger.messages == result.ledger.edges == graph.num_edges
-    assert result.ledger.cross_messages == the_plan.cut_edges
+    result = bw.run_locally(the_plan, *args)
+    assert_same_bits(result, reference)
+    ledger = result.ledger
+    assert ledger.messages == ledger.edges == graph.num_edges
+    assert ledger.cross_messages == ledger.cut_edges == the_plan.cut_edges
+    assert ledger.retransmissions == 0
+    for count in ("nodes", "sums", "multiplies", "receivers", "waves", "inputs_without_gradient"):
+        assert getattr(ledger, count) == getattr(reference.ledger, count)
+    if workers == 1 and granularity == "partition":
+        assert (ledger.frames, ledger.forward_frames, ledger.header_bytes) == (0, 0, 0)
 
 
-@settings(max_examples=200)
-@given(networks(), st.data(), st.sampled_from(["eager", "level"]))
-def test_any_mapping_of_any_network(network, data, policy):
-    graph, args = network
-    mapping = data.draw(
-        st.lists(st.integers(0, 3), min_size=len(graph.nodes), max_size=len(graph.nodes))
-    )
-    the_plan = bw.plan(graph, 4, partitioner=mapping, policy=policy)
-    assert_same_bits(bw.run_locally(the_plan, *args), bw.backward(graph, *args))
+class Carried(LocalEngine):
+    """Workers in this process whose frames travel as they do between processes."""
+
+    def __init__(self, plan, run, carry):
+        super().__init__(plan, run)
+        self._carry = carry
+
+    def give(self, frame):
+        return self._carry(frame)
+
+    def fire(self, stage, number, check_finite, frames):
+        report, sent = super().fire(stage, number, check_finite, frames)
+        return report, [self._carry(frame) for frame in sent]
 
 
-def test_the_gradient_is_right_and_not_only_the_same():
-    def loss(w):
-        return np.sum(np.tanh(w) ** 3)
-
-    w = np.linspace(-1, 1, 7)
-    graph = bw.trace(loss, w)
-    (gradient,) = bw.run_locally(bw.plan(graph, 3), w).grads
-    np.testing.assert_allclose(gradient, 3 * np.tanh(w) ** 2 / np.cosh(w) ** 2, rtol=1e-12)
+def by_file(frame):
+    return Frame.from_bytes(frame.to_bytes())
 
 
-def test_asking_for_a_gpu_where_cupy_is_missing_is_one_clear_error():
-    try:
-        import cupy  # noqa: F401
-    except ImportError:
-        graph = bw.trace(lambda x: np.sum(np.tanh(x)), np.ones(3))
-        with pytest.raises(bw.errors.ClusterError, match=r"CuPy cannot be imported.*backwave\[gpu"):
-            bw.run_locally(bw.plan(graph, 1, gpus=1), np.ones(3))
-    else:
-        pytest.skip("CuPy is here")
+def by_pickle(frame):
+    return pickle.loads(pickle.dumps(frame, protocol=5))
+
+
+def carried(the_plan, args, carry):
+    run = new_run()
+    return execute(the_plan, Carried(the_plan, run, carry), args, run=run, number=0)
+
+
+@given(programs(), st.integers(1, 4), st.integers(0, 2**32))
+@settings(max_examples=150)
+def test_random_networks_in_random_partitions_give_the_same_bits(program, workers, seed):
+    graph = program.graph()
+    reference = bw.backward(graph, *program.args)
+    the_plan = bw.plan(graph, workers, partitioner=mapping(graph, workers, seed))
+    assert_same_bits(bw.run_locally(the_plan, *program.args), reference)
+    assert_same_bits(carried(the_plan, program.args, by_file), reference)
+    assert_same_bits(carried(the_plan, program.args, by_pickle), reference)
+
+
+@given(programs(max_steps=6), st.sampled_from(DIALS), st.sampled_from(["eager", "level"]))
+@settings(max_examples=50)
+def test_random_networks_in_every_granularity_give_the_same_bits(program, dial, policy):
+    granularity, workers = dial
+    graph = program.graph(argnums=0)
+    if graph.on_network[graph.output]:
+        the_plan = bw.plan(graph, workers, granularity, policy=policy)
+        reference = bw.backward(graph, *program.args)
+        assert_same_bits(carried(the_plan, program.args, by_file), reference)

@@ -7,6 +7,8 @@ import autograd
 import autograd.numpy
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import backwave as bw
 from backwave.protocol.node import fit
@@ -634,9 +636,179 @@ def test_float32_stays_float32(case):
     arrays = list(variants(case))[1]
     lower = Case(case.primitive, case.f, arrays)
     with np.errstate(all="ignore"):
-        value, found = bw.value_and_grad(lower.loss(np), tuple(range(len(case.floats))))(
-            *lower.floats
-        )
+        found = gradient(lower)
     for ours, exact, array in zip(found, gradient(case), lower.floats, strict=True):
         assert ours.dtype == array.dtype
         np.testing.assert_allclose(ours, exact, rtol=2e-4, atol=2e-4)
+
+
+# Known traps.
+
+
+def test_where_keeps_a_nan_on_the_side_not_chosen_away():
+    def safe_log(x):
+        return np.sum(np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), 0.0))
+
+    np.testing.assert_array_equal(bw.grad(safe_log)(np.array([-1.0, 0.0, 2.0])), [0.0, 0.0, 0.5])
+    # A NaN and an infinity in the value not chosen, and in the S that comes from above.
+    x = np.array([np.nan, 3.0])
+    chosen = bw.grad(lambda x: np.sum(np.where(np.isnan(x), 1.0, x * x)))(x)
+    np.testing.assert_array_equal(chosen, [0.0, 6.0])
+    _, back = bw.vjp(lambda a, b: np.where(np.array([True, False]), a, b), np.ones(2), np.ones(2))
+    left, right = back(np.array([np.nan, np.inf]))
+    np.testing.assert_array_equal(left, [np.nan, 0.0])
+    np.testing.assert_array_equal(right, [0.0, np.inf])
+
+
+def test_ties_share_the_message_evenly():
+    a, b = np.array([1.0, 2.0, 5.0]), np.array([1.0, 3.0, 4.0])
+    for function, right in ((np.maximum, [0.5, 1.0, 0.0]), (np.minimum, [0.5, 0.0, 1.0])):
+        found = bw.grad(lambda a, b, f=function: np.sum(f(a, b)), argnums=(0, 1))(a, b)
+        np.testing.assert_array_equal(found[1], right)
+        np.testing.assert_array_equal(found[0], 1.0 - np.array(right))
+    x = np.array([[3.0, 3.0, 1.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    for function, sign in ((np.max, 1.0), (np.min, -1.0)):
+        rows = bw.grad(lambda x, f=function, s=sign: np.sum(f(s * x, axis=1)))(x)
+        np.testing.assert_allclose(sign * rows, [[1 / 3, 1 / 3, 0, 1 / 3], [0.25] * 4], rtol=1e-15)
+    assert bw.grad(np.max)(np.full((2, 4), 7.0)).tolist() == [[0.125] * 4] * 2
+    np.testing.assert_array_equal(
+        bw.grad(lambda x: np.sum(np.clip(x, 0.0, 1.0)))(np.array([0.0, 0.3, 2.0])), [0.5, 1.0, 0.0]
+    )
+    assert bw.grad(lambda x: np.maximum(x, x))(2.0) == 1.0
+
+
+def test_powers_at_zero():
+    zeros = np.zeros(2)
+    for exponent, slope_at_zero in ((0, 0.0), (0.0, 0.0), (1, 1.0), (2, 0.0), (3.0, 0.0)):
+        by_constant = bw.grad(lambda x, e=exponent: np.sum(x**e))(zeros)
+        np.testing.assert_array_equal(by_constant, [slope_at_zero] * 2)
+        by_array = bw.grad(lambda x, e: np.sum(x**e), argnums=(0, 1))(
+            zeros, np.full(2, float(exponent))
+        )
+        np.testing.assert_array_equal(by_array[0], [slope_at_zero] * 2)
+        np.testing.assert_array_equal(by_array[1], [0.0, 0.0])
+    assert bw.grad(lambda x: 0.0**x)(2.0) == 0.0
+    assert bw.grad(lambda x: 2.0**x)(0.0) == pytest.approx(np.log(2.0), rel=1e-15)
+    # In the gradient network too: the second derivative of x² at 0 is 2, of x¹ and x⁰ is 0.
+    for exponent, curvature in ((0, 0.0), (1, 0.0), (2, 2.0), (3, 0.0)):
+        second = bw.grad(lambda x, e=exponent: bw.grad(lambda y: y**e + y * y)(x))(0.0)
+        assert second == 2.0 + curvature
+
+
+def test_prod_with_zeros():
+    x = np.array([[2.0, 3.0, 4.0], [2.0, 0.0, 4.0], [0.0, 0.0, 4.0]])
+    found = bw.grad(lambda x: np.sum(np.prod(x, axis=1)))(x)
+    np.testing.assert_array_equal(found, [[12, 8, 6], [0, 8, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(bw.grad(np.prod)(np.array([0.0, 5.0])), [5.0, 0.0])
+    second = bw.grad(lambda x: bw.grad(np.prod)(x)[0])(np.array([0.0, 0.0, 7.0]))
+    np.testing.assert_array_equal(second, [0.0, 7.0, 0.0])
+
+
+def test_repeated_indices_add_up():
+    x = np.array([1.0, 2.0, 3.0])
+    index = np.array([2, 0, 2, 2])
+    weights = np.array([1.0, 10.0, 100.0, 1000.0])
+    np.testing.assert_array_equal(
+        bw.grad(lambda x, i: np.sum(weights * x[i]))(x, index), [10.0, 0.0, 1101.0]
+    )
+
+
+def test_remainder_steps_where_numpy_does():
+    # 1 / 0.1 rounds to 10, but 1 % 0.1 is 1 - 9 * 0.1.
+    assert np.remainder(1.0, 0.1) > 0.09
+    assert bw.grad(lambda b: np.remainder(1.0, b))(0.1) == -9.0
+
+
+def test_empty_arrays():
+    empty = np.zeros((0, 3))
+    for f in (
+        lambda x: np.sum(np.tanh(x)),
+        lambda x: np.prod(x),
+        lambda x: np.sum(x @ np.ones((3, 2))),
+        lambda x: np.sum(np.concatenate([x, np.ones((2, 3))]) ** 2),
+        lambda x: np.sum(x[:, 1]),
+        lambda x: np.sum(np.max(x, axis=1)),
+        lambda x: np.sum(np.mean(x, axis=1)),
+    ):
+        found = bw.grad(f)(empty)
+        assert found.shape == (0, 3)
+        assert found.dtype == np.float64
+
+
+def test_an_extremum_of_nothing_is_refused_with_and_without_values():
+    for argument in (np.zeros((0, 3)), bw.Shape((0, 3))):
+        with pytest.raises(bw.errors.ShapeError, match=r"test_rules\.py:\d+"):
+            bw.trace(lambda x: np.max(x, axis=0), argument)
+
+
+def test_arrays_without_axes():
+    x = np.array(0.3)
+    found = bw.grad(lambda x: np.sum(np.reshape(np.exp(x), (1, 1)) * np.ones((2, 3))))(x)
+    assert np.shape(found) == ()
+    assert found == pytest.approx(6 * np.exp(0.3), rel=1e-15)
+    assert bw.grad(lambda x: np.prod(x) + np.max(x) + np.mean(x) + np.sum(x))(x) == 4.0
+    assert bw.grad(lambda x: np.var(x) + x)(x) == 1.0
+
+
+def test_absolute_of_a_complex_number_at_zero_and_beside_it():
+    np.testing.assert_allclose(
+        bw.grad(lambda z: np.sum(np.abs(z)))(np.array([0j, 3 + 4j])), [0.0, 0.6 - 0.8j], rtol=1e-15
+    )
+
+
+# Indexing, against NumPy.
+
+
+@st.composite
+def indexings(draw):
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
+    joint = tuple(draw(st.lists(st.integers(0, 3), max_size=2)))
+    index = []
+    axis = 0
+    kinds = st.sampled_from(["integer", "slice", "array", "array", "newaxis", "ellipsis"])
+    while axis < len(shape):
+        kind = draw(kinds)
+        length = shape[axis]
+        if kind == "ellipsis":
+            if Ellipsis not in [item for item in index if not isinstance(item, np.ndarray)]:
+                index.append(Ellipsis)
+                axis += draw(st.integers(0, len(shape) - axis))
+            continue
+        if kind == "newaxis":
+            index.append(None)
+            if len(index) > 7:
+                break
+            continue
+        if kind == "integer":
+            index.append(draw(st.integers(-length, length - 1)))
+        elif kind == "slice":
+            bound = st.none() | st.integers(-length - 1, length + 1)
+            step = draw(st.none() | st.integers(-3, 3).filter(bool))
+            index.append(slice(draw(bound), draw(bound), step))
+        else:
+            ones = draw(st.lists(st.booleans(), min_size=len(joint), max_size=len(joint)))
+            lengths = tuple(1 if one else n for one, n in zip(ones, joint, strict=True))
+            entries = st.integers(-length, length - 1)
+            size = int(np.prod(lengths))
+            flat_entries = draw(st.lists(entries, min_size=size, max_size=size))
+            index.append(np.array(flat_entries, dtype=np.int64).reshape(lengths))
+        axis += 1
+    return shape, tuple(index)
+
+
+@settings(max_examples=400)
+@given(indexings())
+def test_any_index_has_numpys_shape_and_its_transpose(drawn):
+    shape, index = drawn
+    x = np.random.default_rng(0).normal(size=shape)
+    expected = x[index]
+    graph = bw.trace(lambda x: x[index], x)
+    assert graph.nodes[graph.output].shape == expected.shape
+    abstract = bw.trace(lambda x: x[index], bw.Shape(shape))
+    assert description(abstract) == description(graph)
+    weights = np.random.default_rng(1).normal(size=expected.shape)
+    value, back = bw.vjp(lambda x: x[index], x)
+    np.testing.assert_array_equal(value, expected)
+    transposed = np.zeros(shape)
+    np.add.at(transposed, index, weights)
+    np.testing.assert_array_equal(back(weights)[0], transposed)

@@ -73,7 +73,7 @@ def test_the_file_form_is_what_its_docstring_says():
     header = msgpack.unpackb(data[26 : 26 + header_length])
     assert (header["run"], header["pass"], header["keys"]) == ("r", 3, [0])
     assert data[-24:] == np.arange(3.0).tobytes()
-    assert (len(data) - 24 - 26) % 64 == 0
+    assert (len(data) - 24) % 64 == 0
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def with_header(data, header):
     """Put another header in front of the arrays."""
     length = int.from_bytes(data[10:14], "little")
     packed = msgpack.packb(header)
-    gap = bytes(-len(packed) % 64)
-    body = data[26 + length + (-length % 64) :]
+    gap = bytes(-(26 + len(packed)) % 64)
+    body = data[26 + length + (-(26 + length) % 64) :]
     return data[:10] + len(packed).to_bytes(4, "little") + data[14:26] + packed + gap + body
 
 
