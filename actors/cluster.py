@@ -263,6 +263,15 @@ class Cluster:
                 ray.kill(actors.pop())
         self._loaded = self._engine = None
 
+    def require_room(self, the_plan: Plan) -> None:
+        """Raise ClusterError if a plan needs more actors than are allowed."""
+        if the_plan.partitions > self.max_actors:
+            raise ClusterError(
+                f"granularity {the_plan.granularity!r} needs {the_plan.partitions} Ray actors, "
+                f"one process each, and at most {self.max_actors} are allowed; "
+                f"raise --max-actors (max_actors=), or use granularity 'partition'"
+            )
+
     def _load(self, the_plan: Plan) -> RayEngine:
         if self._engine is not None and self._loaded is the_plan:
             return self._engine
@@ -270,12 +279,7 @@ class Cluster:
             raise ClusterError(
                 "the cluster is closed; use it inside `with bw.Cluster() as cluster:`"
             )
-        if the_plan.partitions > self.max_actors:
-            raise ClusterError(
-                f"granularity {the_plan.granularity!r} needs {the_plan.partitions} Ray actors, "
-                f"one process each, and at most {self.max_actors} are allowed; "
-                f"raise --max-actors (max_actors=), or use granularity 'partition'"
-            )
+        self.require_room(the_plan)
         self._engine = self._loaded = None
         engine = RayEngine(self._actors(the_plan.devices), self.deadline)
         self._run, self._number = new_run(), 0

@@ -7,6 +7,8 @@ from typing import Any
 from ..protocol.arrays import Array, settle
 from ..protocol.errors import ClusterError
 
+_SCALARS = (bool, int, float, complex)  # these types themselves: np.float64 is a float, too
+
 
 class Host:
     """The CPU: arrays are NumPy's, and stay as they are."""
@@ -14,8 +16,8 @@ class Host:
     name = "cpu"
 
     def put(self, value: Array) -> Array:
-        """Bring a value that came from elsewhere here."""
-        return settle(value)
+        """Bring a value that came from elsewhere here. A Python scalar stays one."""
+        return value if type(value) in _SCALARS else settle(value)
 
     def get(self, value: Array) -> Array:
         """Bring a value into host memory."""
@@ -35,7 +37,7 @@ class Device:
 
     def put(self, value: Array) -> Array:
         """Copy a value to the device. A Python scalar stays one: it decides no dtype."""
-        if isinstance(value, bool | int | float | complex):
+        if type(value) in _SCALARS:
             return value
         return self._cupy.asarray(value)
 

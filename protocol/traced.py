@@ -213,7 +213,9 @@ class Tape:
 
 def _abstract(traced: Traced) -> Abstract:
     value = traced.value
-    return Abstract(traced.shape, traced.dtype, type(value) if isinstance(value, _WEAK) else None)
+    # A Python number decides no dtype; a bool does, as in NumPy, and so does a NumPy scalar.
+    weak = type(value) if type(value) in (int, float, complex) else None
+    return Abstract(traced.shape, traced.dtype, weak)
 
 
 def _same(known: Any, copy: Any, value: Any) -> bool:

@@ -52,15 +52,34 @@ def parser() -> argparse.ArgumentParser:
     runs.set_defaults(run=run.run)
     _target(runs)
     runs.add_argument("--workers", type=_at_least(1), default=2, metavar="N", help="default: 2")
-    runs.add_argument("--granularity", choices=GRANULARITIES, default="partition")
-    runs.add_argument("--policy", choices=tuple(POLICIES), default="eager")
-    runs.add_argument("--engine", choices=("ray", "local"), default="ray")
+    runs.add_argument(
+        "--granularity",
+        choices=GRANULARITIES,
+        default="partition",
+        help="what a worker holds; default: partition",
+    )
+    runs.add_argument(
+        "--policy",
+        choices=tuple(POLICIES),
+        default="eager",
+        help="fire when all has come (eager, default), or level by level",
+    )
+    runs.add_argument(
+        "--engine",
+        choices=("ray", "local"),
+        default="ray",
+        help="workers on Ray (default), or in this process",
+    )
     runs.add_argument(
         "--gpus", type=_at_least(0), default=0, metavar="N", help="workers on a GPU; default: 0"
     )
     runs.add_argument("--address", metavar="ADDR", help="join the Ray cluster at ADDR, or 'auto'")
     runs.add_argument(
-        "--max-actors", type=_at_least(1), default=64, metavar="N", help="default: 64"
+        "--max-actors",
+        type=_at_least(1),
+        default=64,
+        metavar="N",
+        help="Ray actors at most; default: 64",
     )
     runs.add_argument(
         "--check-finite", action="store_true", help="stop at the first NaN or infinity"

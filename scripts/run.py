@@ -55,19 +55,19 @@ def _run(options: Namespace) -> None:
 
 
 def _result(options: Namespace, graph: Graph, target: Target) -> PlannedResult:
-    choices: dict[str, Any] = {"granularity": options.granularity, "policy": options.policy}
+    the_plan = plan(
+        graph, options.workers, options.granularity, policy=options.policy, gpus=options.gpus
+    )
     if options.engine == "local":
-        the_plan = plan(graph, options.workers, gpus=options.gpus, **choices)
         with progress(f"running on {the_plan.partitions} workers in this process"):
             return run_locally(the_plan, *target.args, check_finite=options.check_finite)
     cluster = Cluster(options.workers, options.gpus, options.address, max_actors=options.max_actors)
+    cluster.require_room(the_plan)  # before Ray is started, which takes seconds
     with progress("starting Ray"):
         cluster.__enter__()
     try:
         with progress("running on Ray"):
-            result = cluster.backward(
-                graph, *target.args, check_finite=options.check_finite, **choices
-            )
+            result = cluster.run(the_plan, *target.args, check_finite=options.check_finite)
             result.S = dict(result.S)  # fetched now, while there are workers to ask
         return result
     finally:

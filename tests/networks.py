@@ -96,6 +96,13 @@ def programs(draw, lengths=(1, 2, 3, 7, 40), max_axes=3, max_steps=12, max_leave
     return program
 
 
+@st.composite
+def networks(draw, **options):
+    """Draw ``(graph, args)``."""
+    program = draw(programs(**options))
+    return program.graph(), program.args
+
+
 def _leaf(random, numbers, lengths, max_axes):
     shape = tuple(random.choices(lengths, k=random.randint(0, max_axes)))
     while int(np.prod(shape)) > LARGEST:
