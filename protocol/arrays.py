@@ -8,6 +8,7 @@ this process as on a worker, and the wire needs to carry no more about layout th
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,11 @@ def nbytes(shape: tuple[int, ...], dtype: Any) -> int:
 
 
 def namespace(value: Array) -> Any:
-    """Return the module whose functions make arrays of this value's kind (NumPy, CuPy, ...)."""
+    """Return the module whose functions make arrays of this value's kind (NumPy, CuPy, ...).
+
+    CuPy's arrays do not know theirs (``__array_namespace__``); it is the package of their type.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        return np
     find = getattr(value, "__array_namespace__", None)
-    return np if find is None or isinstance(value, np.generic) else find()
+    return find() if find else sys.modules[type(value).__module__.partition(".")[0]]

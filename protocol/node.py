@@ -203,7 +203,8 @@ class Nodes:
         """
         rules = self.rules
         if self._received.get(u, 0) != rules.fan_out.get(u, 0):
-            missing = rules.fan_out[u] - self._received.get(u, 0)
+            here = self._received.get(u, 0) + len(self._early.get(u, ()))
+            missing = rules.fan_out[u] - here
             node = rules.graph.nodes[u]
             raise ProtocolError(f"node {node.name} cannot fire: {missing} messages are missing")
         out = rules.messages.get(u)
@@ -211,7 +212,9 @@ class Nodes:
             return
         values = self.values
         nodes = rules.graph.nodes
-        S = self.S[u]
+        S = self.S.get(u)
+        if S is None:
+            raise ProtocolError(f"the output {nodes[u].name} cannot fire: its S is not defined")
         value = values[u]
         inputs = rules.forward[u][1]
         arguments = [values[z] for z in inputs]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import optree
-from backwave.scripts.load import load_target
 from hypothesis import strategies as st
 
 import backwave as bw
+from backwave.scripts.load import load_target
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 

@@ -4,13 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
-from backwave.actors.execute import execute, new_run
-from backwave.actors.local import LocalEngine
-from backwave.protocol.message import Frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backwave as bw
+from backwave.actors.execute import execute, new_run
+from backwave.actors.local import LocalEngine
+from backwave.protocol.message import Frame
 
 from ..networks import EXAMPLES, assert_same_bits, example, mapping, programs
 
@@ -84,3 +84,38 @@ def test_random_networks_in_every_granularity_give_the_same_bits(program, dial, 
         the_plan = bw.plan(graph, workers, granularity, policy=policy)
         reference = bw.backward(graph, *program.args)
         assert_same_bits(carried(the_plan, program.args, by_file), reference)
+
+
+def test_the_gradient_is_right_and_not_only_the_same():
+    w = np.linspace(-1, 1, 7)
+    graph = bw.trace(lambda w: np.sum(np.tanh(w) ** 3), w)
+    (gradient,) = bw.run_locally(bw.plan(graph, 3), w).grads
+    np.testing.assert_allclose(gradient, 3 * np.tanh(w) ** 2 / np.cosh(w) ** 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scalar", [2, 0.1, True, np.float64(0.1), np.float32(0.1), 2**70])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_scalar_decides_the_dtype_on_a_worker_as_it_does_here(scalar, dtype):
+    """Python's own leave float32 as it is; np.float64, which is a Python float too, does not."""
+    x = np.linspace(-1, 1, 5).astype(dtype)
+    graph = bw.trace(lambda x: np.sum(np.tanh(x) * scalar), x)
+    reference = bw.backward(graph, x)
+    assert reference.value.dtype == np.sum(x * scalar).dtype
+    assert_same_bits(carried(bw.plan(graph, 2), (x,), by_file), reference)
+
+
+def test_gradients_that_came_in_frames_can_be_changed_in_place():
+    graph = bw.trace(lambda x, y: np.sum(x) + np.sum(y * 2), np.ones(3), np.ones(3))
+    x, y = carried(bw.plan(graph, 2), (np.ones(3), np.ones(3)), by_file).grads
+    x -= 1
+    assert (x.tolist(), y.tolist()) == ([0, 0, 0], [2, 2, 2])
+
+
+def test_S_at_a_node_outside_the_network_is_refused():
+    graph = bw.trace(lambda x: np.sum(x * np.array([1.0, 2.0])), np.ones(2))
+    result = bw.run_locally(bw.plan(graph, 2), np.ones(2))
+    (constant,) = graph.constants
+    assert len(result.S) == graph.num_nodes == 3
+    for node in (constant, graph.nodes[constant], -1, 99):
+        with pytest.raises(KeyError, match="has no S"):
+            result.S[node]

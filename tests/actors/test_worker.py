@@ -1,100 +1,233 @@
 """One worker, given frames that the plan does not have."""
 
+import re
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import backwave as bw
+from backwave.actors.device import device
 from backwave.actors.worker import Worker, assignments
 from backwave.protocol import graph_file
-from backwave.protocol.errors import ProtocolError, WireError
-from backwave.protocol.message import BACKWARD, CALLER, FORWARD, Frame
+from backwave.protocol.errors import ClusterError, ProtocolError, WireError
+from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header
 
 RUN = "this run"
+W, X = np.linspace(0.1, 0.9, 5), np.linspace(-1, 1, 5)
 
 
-def loss(w):
+def loss(w, x):
     a = np.tanh(w)
-    b = a * a
+    b = a * x
     return np.sum(b * a)
+
+
+GRADIENT = 2 * X * np.tanh(W) / np.cosh(W) ** 2
+
+
+class Setting:
+    """Worker 0 has the leaves and tanh, worker 1 what is above. Both stand before a stage."""
+
+    def __init__(self):
+        graph = bw.trace(loss, W, X, argnums=0)
+        mapping = {node.id: int(graph.levels[node.id] >= 2) for node in graph.nodes}
+        self.plan = bw.plan(graph, 2, partitioner=mapping)
+        assert [(stage.partition, stage.name) for stage in self.plan.stages] == [
+            (0, "forward"),
+            (1, "forward+backward"),
+            (0, "backward"),
+        ]
+        self.lower, self.upper = (
+            self.loaded(graph, assignment) for assignment in assignments(self.plan, RUN)
+        )
+        w, x = (leaf.node for leaf in graph.leaves)
+        self.given = Frame.of(
+            FORWARD, [(w, W), (x, X)], run=RUN, number=1, stage=CALLER, receiver=0
+        )
+        _, self.up = self.lower.fire(0, 1, False, self.given)
+        self.report, *down = self.upper.fire(1, 1, False, self.up)
+        (self.back,) = (frame for frame in down if frame.open()[0].kind == BACKWARD)
+        assert len(self.back.arrays) == self.report.cross_messages == self.plan.cut_edges == 2
+
+    @staticmethod
+    def loaded(graph, assignment):
+        worker = Worker(threads=None)
+        worker.load(graph_file.to_bytes(graph), assignment)
+        return worker
+
+    def finish(self, *frames):
+        """Fire the lower worker's last stage."""
+        return self.lower.fire(2, 1, False, *frames)
+
+    def another(self, frame=None, **fields):
+        """Return a frame of the same messages with other fields in its header."""
+        frame = frame or self.back
+        return Frame(replace(Header.decode(frame.header), **fields).encode(), frame.arrays)
 
 
 @pytest.fixture
 def setting():
-    """The lower worker of two, after its forward stage; what comes back to it; its last stage."""
-    w = np.linspace(0.1, 0.9, 5)
-    graph = bw.trace(loss, w)
-    mapping = {node.id: int(graph.levels[node.id] >= 2) for node in graph.nodes}
-    the_plan = bw.plan(graph, 2, partitioner=mapping)
-    workers = []
-    for assignment in assignments(the_plan, RUN):
-        worker = Worker(threads=None)
-        worker.load(graph_file.to_bytes(graph), assignment)
-        workers.append(worker)
-    leaf = graph.leaves[0].node
-    given = Frame.of(FORWARD, [(leaf, w)], run=RUN, number=1, stage=CALLER, receiver=0)
-    _, up = workers[0].fire(0, 1, False, given)
-    report, *down = workers[1].fire(1, 1, False, up)
-    back = next(frame for frame in down if frame.open()[0].kind == BACKWARD)
-    assert report.cross_messages == the_plan.cut_edges == 3
-    return workers[0], back, w
+    return Setting()
+
+
+def require_gradient(sums):
+    header, ((_, S),) = sums.open()
+    assert (header.kind, header.sender, header.receiver) == (SUMS, 0, CALLER)
+    np.testing.assert_allclose(S, GRADIENT, rtol=1e-12)
+
+
+PLACE = r"worker 0, stage 2 \(backward\)"
+PLANNED = "the backward frame of 2 messages from worker 1, stage 1"
 
 
 def test_the_planned_frame_is_taken(setting):
-    worker, back, w = setting
-    report, sums = worker.fire(2, 1, False, back)
-    ((_, S),) = sums.open()[1]
-    np.testing.assert_allclose(S, 3 * np.tanh(w) ** 2 / np.cosh(w) ** 2, rtol=1e-12)
-    assert report.messages == 4
-    assert report.retransmissions == 0
+    report, sums = setting.finish(setting.back)
+    require_gradient(sums)
+    assert (report.messages, report.multiplies, report.sums, report.receivers) == (3, 1, 1, 2)
+    assert (report.stage, report.worker, report.retransmissions) == (2, 0, 0)
+    assert report.start <= report.end
+    assert [span.kind for span in report.spans] == ["receive", "compute", "send"]
 
 
-def test_a_missing_frame_is_named(setting):
-    worker, _, _ = setting
-    with pytest.raises(
-        ProtocolError,
-        match=r"worker 0, stage 2 \(backward\) did not receive the backward frame of 3 messages "
-        r"from worker 1, stage 1",
-    ):
-        worker.fire(2, 1, False)
+def test_what_a_stage_sends_is_counted_where_it_is_sent(setting):
+    report = setting.report
+    assert (report.frames, report.payload_bytes) == (1, 80)
+    assert (report.forward_frames, report.forward_bytes) == (0, 0)
+    assert report.header_bytes == len(setting.back.header)
 
 
-def test_a_frame_that_comes_twice_is_dropped_and_counted(setting):
-    worker, back, w = setting
-    report, sums = worker.fire(2, 1, False, back, back)
-    assert report.retransmissions == 3
-    assert report.messages == 4
-    ((_, S),) = sums.open()[1]
-    np.testing.assert_allclose(S, 3 * np.tanh(w) ** 2 / np.cosh(w) ** 2, rtol=1e-12)
+def test_a_frame_too_few_is_named(setting):
+    with pytest.raises(ProtocolError, match=f"^{PLACE} did not receive {PLANNED}$"):
+        setting.finish()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"run": "another"}, {"number": 7}, {"stage": 5}, {"sender": 9}],
-    ids=lambda change: next(iter(change)),
-)
-def test_a_frame_that_is_not_planned_is_refused(setting, change):
-    worker, back, _ = setting
-    fields = {"run": RUN, "number": 1, "stage": 1, "sender": 1, "receiver": 0} | change
-    strange = Frame.of(BACKWARD, back.open()[1], **fields)
-    with pytest.raises(ProtocolError, match="received a frame that is not planned"):
-        worker.fire(2, 1, False, back, strange)
+def test_a_frame_of_leaf_values_that_is_missing_is_named(setting):
+    message = "did not receive the forward frame of 2 messages from the caller, stage -1"
+    with pytest.raises(ProtocolError, match=rf"worker 0, stage 0 \(forward\) {message}"):
+        setting.lower.fire(0, 2, False)
+
+
+STRANGE = {
+    "kind": FORWARD,
+    "run": "another run",
+    "number": 7,
+    "stage": 5,
+    "sender": 9,
+    "receiver": 8,
+}
+NAMED = {
+    "kind": "a forward frame of 2 messages from worker 1",
+    "run": "in pass 1 of run another run",
+    "number": "in pass 7 of run this run",
+    "stage": "from worker 1, stage 5",
+    "sender": "from worker 9, stage 1",
+    "receiver": "to worker 8",
+}
+
+
+@pytest.mark.parametrize("field", STRANGE)
+@pytest.mark.parametrize("beside", [True, False], ids=["beside the planned one", "alone"])
+def test_a_frame_that_is_not_planned_is_refused_and_named(setting, field, beside):
+    strange = setting.another(**{field: STRANGE[field]})
+    frames = [setting.back, strange] if beside else [strange]
+    with pytest.raises(ProtocolError) as caught:
+        setting.finish(*frames)
+    text = str(caught.value)
+    assert re.match(f"{PLACE}, in pass 1 of run this run, received a frame that is not plan", text)
+    assert NAMED[field] in text
+
+
+def test_a_frame_of_another_stage_is_a_frame_too_many(setting):
+    with pytest.raises(ProtocolError, match="not planned: a forward frame .* from the caller"):
+        setting.finish(setting.back, setting.given)
 
 
 def test_a_frame_with_other_messages_is_refused(setting):
-    worker, back, _ = setting
-    fewer = Frame.of(
-        BACKWARD, back.open()[1][:-1], run=RUN, number=1, stage=1, sender=1, receiver=0
+    keys = Header.decode(setting.back.header).keys
+    both = list(zip(keys, setting.back.arrays, strict=True))
+    for messages in (both[:-1], both[::-1], [*both, (0, W)], [(99, W), both[1]]):
+        frame = Frame.of(
+            BACKWARD, messages, run=RUN, number=1, stage=1, sender=1, receiver=0
+        )
+        with pytest.raises(ProtocolError, match=f"{PLACE} received {PLANNED} with other messages"):
+            setting.finish(frame)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda frame: Frame(frame.header[:-3], frame.arrays), "the header is damaged"),
+        (lambda frame: Frame(b"", frame.arrays), "the header is damaged"),
+        (lambda frame: Frame(frame.header, frame.arrays[:1]), "1 arrays and its header says 2"),
+        (lambda frame: Frame(frame.header, (W[:2], W)), "the header says"),
+        (lambda frame: Frame(frame.header, (W.astype("f4"), W)), "the header says"),
+        (lambda frame: Frame(frame.header, (None, W)), "NoneType, and no array"),
+    ],
+)
+def test_a_damaged_frame_is_refused_and_its_place_named(setting, damage, complaint):
+    with pytest.raises(WireError, match=f"{PLACE} received frame 1 of 1 damaged: .*{complaint}"):
+        setting.finish(damage(setting.back))
+    with pytest.raises(WireError, match="received frame 2 of 2 damaged"):
+        setting.finish(setting.back, damage(setting.back))
+
+
+def test_a_backward_frame_that_comes_twice_is_dropped_and_counted(setting):
+    report, sums = setting.finish(setting.back, setting.back)
+    require_gradient(sums)
+    assert (report.messages, report.retransmissions) == (3, 2)
+
+
+def test_a_second_copy_is_dropped_whatever_it_holds(setting):
+    other = Frame(setting.back.header, tuple(10 * value for value in setting.back.arrays))
+    report, sums = setting.finish(setting.back, other, other)
+    require_gradient(sums)
+    assert (report.messages, report.retransmissions) == (3, 4)
+
+
+def test_a_forward_frame_that_comes_twice_is_dropped_and_counted(setting):
+    other = Frame(setting.up.header, tuple(10 * value for value in setting.up.arrays))
+    report, *sent = setting.upper.fire(1, 2, False, *[setting.another(setting.up, number=2)] * 2)
+    assert report.retransmissions == len(setting.up.arrays) == 2
+    again, *same = setting.upper.fire(
+        1, 3, False, setting.another(setting.up, number=3), setting.another(other, number=3)
     )
-    with pytest.raises(ProtocolError, match="with other messages than planned"):
-        worker.fire(2, 1, False, fewer)
+    assert again.retransmissions == 2
+    for before, after in zip(sent, same, strict=True):
+        assert [S.tobytes() for S in before.arrays] == [S.tobytes() for S in after.arrays]
 
 
-def test_a_damaged_header_is_refused(setting):
-    worker, back, _ = setting
-    with pytest.raises(WireError):
-        worker.fire(2, 1, False, Frame(back.header[:-3], back.arrays))
+def test_a_new_pass_begins_with_nothing_of_the_old(setting):
+    setting.finish(setting.back)
+    with pytest.raises(ProtocolError, match="in pass 2 of run this run, received a frame that"):
+        setting.lower.fire(2, 2, False, setting.back)
 
 
-def test_an_idle_worker_says_so():
+def test_sums_are_of_the_last_pass_only(setting):
+    setting.finish(setting.back)
+    w = setting.plan.graph.leaves[0].node
+    require_gradient(setting.lower.sums(1, [w]))
+    with pytest.raises(ProtocolError, match="worker 0 has run pass 1 since pass 0"):
+        setting.lower.sums(0, [w])
+
+
+def test_a_worker_without_a_partition_says_so():
+    worker = Worker(threads=None)
+    assert worker.ready() == "cpu"
     with pytest.raises(ProtocolError, match="before it was given a partition"):
-        Worker(threads=None).fire(0, 0, False)
+        worker.fire(0, 0, False)
+    with pytest.raises(ProtocolError, match="before it was given a partition"):
+        worker.sums(0, [0])
+
+
+def test_a_stage_of_another_worker_is_refused(setting):
+    with pytest.raises(ProtocolError, match="worker 0 was asked for stage 1, which is not its own"):
+        setting.lower.fire(1, 1, False)
+
+
+@pytest.mark.parametrize("make", [device, Worker])
+def test_a_gpu_without_cupy_is_one_clear_error(monkeypatch, make):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
+    with pytest.raises(ClusterError, match=r"CuPy cannot be imported.*backwave\[gpu\].*--gpus"):
+        make("gpu")
