@@ -25,7 +25,7 @@ def require_attributes(node: Node, inputs: Inputs) -> None:
         WireError: one is missing, too many or of another kind; names the node and its line.
 
     """
-    kinds = _TAKEN.get(node.primitive)
+    kinds = TAKEN.get(node.primitive)
     if kinds is None:
         return
     if node.attributes.keys() != kinds.keys():
@@ -108,11 +108,11 @@ def _is_index_item(item: Any, arrays: int) -> bool:
     return item in (("newaxis",), ("ellipsis",))
 
 
-_REDUCED = {"axis": _is_axes_or_none, "keepdims": _is_flag}
-_TAKEN: dict[str, dict[str, Kind]] = {
-    **dict.fromkeys(("sum", "mean", "prod", "max", "min", "any", "all"), _REDUCED),
-    **dict.fromkeys(("var", "std"), {**_REDUCED, "ddof": _is_number}),
-    **dict.fromkeys(("argmax", "argmin"), {"axis": _is_axis_or_none, "keepdims": _is_flag}),
+_REDUCED: dict[str, Kind] = {"axis": _is_axes_or_none, "keepdims": _is_flag}
+TAKEN: dict[str, dict[str, Kind]] = {
+    **{name: _REDUCED for name in ("sum", "mean", "prod", "max", "min", "any", "all")},
+    **{name: _REDUCED | {"ddof": _is_number} for name in ("var", "std")},
+    **{name: _REDUCED | {"axis": _is_axis_or_none} for name in ("argmax", "argmin")},
     "astype": {"dtype": _is_dtype},
     "reshape": {"shape": _is_shape},
     "transpose": {"axes": _is_order},
@@ -122,3 +122,4 @@ _TAKEN: dict[str, dict[str, Kind]] = {
     "getitem": {"index": _is_index},
     "scatter": {"index": _is_index, "shape": _is_shape},
 }
+"""For each primitive the attributes that it takes, all of them, and what each may be."""

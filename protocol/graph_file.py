@@ -24,7 +24,7 @@ def to_bytes(graph: Graph) -> bytes:
     arrays: list[Array] = []
     constants = []
     for u, value in graph.constants.items():
-        weak = type(value) in _SCALARS  # a Python scalar does not decide a result's dtype
+        weak = type(value) in _SCALARS  # the Python scalar itself, which decides no dtype
         constants.append((u, weak))
         arrays.append(_digits(value) if _is_long(value) else np.asarray(value))
     header = {
@@ -131,7 +131,9 @@ def require_rules_hold(graph: Graph) -> None:
 def _abstract(graph: Graph, u: int) -> Abstract:
     node = graph.nodes[u]
     value = graph.constants.get(u)
-    return Abstract(node.shape, node.dtype, type(value) if type(value) in _SCALARS else None)
+    # As in tracing: a Python number decides no dtype; a bool does.
+    weak = type(value) if type(value) in (int, float, complex) else None
+    return Abstract(node.shape, node.dtype, weak)
 
 
 def _graph(header: dict[str, Any], arrays: list[np.ndarray]) -> Graph:

@@ -74,7 +74,8 @@ def run(options: Namespace) -> None:
                 "network_size": graph.num_nodes + graph.num_edges,
                 "inputs_without_gradient": graph.inputs_without_gradient,
                 "waves": [asdict(wave) for wave in found],
-            }
+            },
+            options.out,
         )
         return
     out = console()

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any, NoReturn
 
 from ..protocol.errors import BackwaveError
@@ -118,7 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         options = parser().parse_args(arguments)
-        options.run(options)
+        options.out = sys.stdout
+        # What else is printed, by the user's own function say, must not get into the JSON.
+        with redirect_stdout(sys.stderr if options.json else sys.stdout):
+            options.run(options)
     except BackwaveError as error:
         return _mistake(str(error))
     except KeyboardInterrupt:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,10 @@ from ..protocol.backward import Result, backward
 from ..protocol.errors import ArgumentError
 from ..protocol.graph import Graph
 from ..protocol.trace import trace
-from ..scheduler.plan import plan
+from ..scheduler.plan import Plan, plan
 from .chrome import write_chrome_trace
 from .load import Target, call, load_target
-from .show import console, count, print_json, progress, seconds, size, table
+from .show import WithoutRaysNote, console, count, print_json, progress, seconds, size, table
 
 STEP = 1e-5
 """The relative step of the finite difference: near the cube root of the rounding error."""
@@ -49,7 +51,7 @@ def _run(options: Namespace) -> None:
     except OSError as problem:
         raise ArgumentError(f"the timeline cannot be written to {where}: {problem}") from problem
     if options.json:
-        print_json(_as_json(options, graph, target, result, difference, error, where))
+        print_json(_as_json(options, graph, target, result, difference, error, where), options.out)
     else:
         _print(options, graph, target, result, difference, error, where)
 
@@ -63,6 +65,11 @@ def _result(options: Namespace, graph: Graph, target: Target) -> PlannedResult:
             return run_locally(the_plan, *target.args, check_finite=options.check_finite)
     cluster = Cluster(options.workers, options.gpus, options.address, max_actors=options.max_actors)
     cluster.require_room(the_plan)  # before Ray is started, which takes seconds
+    with redirect_stdout(WithoutRaysNote(sys.stdout)):
+        return _on_ray(options, cluster, the_plan, target)
+
+
+def _on_ray(options: Namespace, cluster: Cluster, the_plan: Plan, target: Target) -> PlannedResult:
     with progress("starting Ray"):
         cluster.__enter__()
     try:

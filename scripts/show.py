@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -22,10 +22,34 @@ def console() -> Console:
     return wide if wide.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object, and nothing else, on standard output."""
-    json.dump(_finite(value), sys.stdout, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+def print_json(value: dict[str, Any], out: TextIO) -> None:
+    """Print one JSON object."""
+    json.dump(_finite(value), out, indent=2, allow_nan=False)
+    out.write("\n")
+
+
+class WithoutRaysNote(io.TextIOBase):
+    """Standard output without Ray's note, from a thread of its own, that there are many workers.
+
+    Whoever asks for an actor a node knows. Anything else that Ray has to say goes through.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._dropped = False
+
+    def write(self, text: str) -> int:
+        """Write, unless it is that note, or the end of its line."""
+        if "worker processes have been started on node" in text:
+            self._dropped = True
+        elif not (self._dropped and text == "\n"):
+            self._dropped = False
+            self._out.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what was let through."""
+        self._out.flush()
 
 
 def _finite(value: Any) -> Any:

@@ -39,9 +39,7 @@ class Program:
         return bw.trace(self, *self.args, argnums=argnums)
 
     def __repr__(self):
-        shapes = [
-            f"{a.dtype}{list(a.shape)}{'F' * (not a.flags.c_contiguous)}" for a in self.args
-        ]
+        shapes = [f"{a.dtype}{list(a.shape)}{'F' * (not a.flags.c_contiguous)}" for a in self.args]
         return f"Program({', '.join(shapes)}; {self.steps}; sum of {self.outputs})"
 
 

@@ -35,7 +35,7 @@ def run(options: Namespace) -> None:
         with progress(f"measuring {name}"):
             measured += BENCHES[name]()
     if options.json:
-        print_json({"measured": [asdict(each) for each in measured]})
+        print_json({"measured": [asdict(each) for each in measured]}, options.out)
         return
     rows = [
         (

@@ -140,7 +140,7 @@ def test_a_frame_that_is_not_planned_is_refused_and_named(setting, field, beside
 
 
 def test_a_frame_of_another_stage_is_a_frame_too_many(setting):
-    with pytest.raises(ProtocolError, match="not planned: a forward frame .* from the caller"):
+    with pytest.raises(ProtocolError, match=r"not planned: a forward frame .* from the caller"):
         setting.finish(setting.back, setting.given)
 
 
@@ -148,9 +148,7 @@ def test_a_frame_with_other_messages_is_refused(setting):
     keys = Header.decode(setting.back.header).keys
     both = list(zip(keys, setting.back.arrays, strict=True))
     for messages in (both[:-1], both[::-1], [*both, (0, W)], [(99, W), both[1]]):
-        frame = Frame.of(
-            BACKWARD, messages, run=RUN, number=1, stage=1, sender=1, receiver=0
-        )
+        frame = Frame.of(BACKWARD, messages, run=RUN, number=1, stage=1, sender=1, receiver=0)
         with pytest.raises(ProtocolError, match=f"{PLACE} received {PLANNED} with other messages"):
             setting.finish(frame)
 

@@ -139,6 +139,8 @@ def test_a_thousand_random_networks(leaf_shapes, program, seed):
         theirs = autograd_grad(lambda leaves: run(anp, leaves))(leaves)
         graph = bw.trace(lambda leaves: run(np, leaves), leaves, argnums=0)
         result = bw.backward(graph, leaves)
+        value = run(np, leaves)
+    assert abs(result.value - value) <= 1e-12 * max(1.0, abs(value))
     assert result.ledger.messages == graph.num_edges
     for ours, other, leaf in zip(result.grads, theirs, leaves, strict=True):
         assert np.shape(ours) == np.shape(leaf)

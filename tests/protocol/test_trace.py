@@ -867,3 +867,12 @@ def test_an_abstract_trace_allocates_nothing():
     graph = bw.trace(f, shape, bw.Shape(2**23))
     assert (graph.num_nodes, graph.num_edges) == (6, 5)
     assert graph.work(2).flops == 2 * 2**47
+
+
+def test_zeros_of_both_signs_are_two_constants():
+    def f(x):
+        return np.stack([x * 0.0, x * -0.0, x * 0.0])
+
+    value, back = bw.vjp(f, 2.0)
+    assert np.signbit(value).tolist() == [False, True, False]
+    assert not np.signbit(back(np.array([1.0, 0.0, 0.0]))[0])

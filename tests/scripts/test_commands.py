@@ -90,6 +90,14 @@ def test_the_finite_difference_check_can_fail(capsys, write, monkeypatch):
     assert said["finite_difference_error"] > 1e-3
 
 
+def test_what_the_users_function_prints_stays_out_of_the_json(capsys, write):
+    path = write("def inputs(): return 0.5\ndef loss(x):\n    print('here')\n    return x * x\n")
+    assert main(["count", path, "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out)["edges"] == 2
+    assert "here" in output.err
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: Path(path).stem)
 def test_count_adds_up(capsys, path):
     said = said_json(capsys, "count", path)

@@ -60,6 +60,15 @@ def test_run_prints_one_json_object_and_writes_a_trace(tmp_path):
     wait_until_gone(before)
 
 
+def test_many_actors_keep_standard_output_clean(tmp_path):
+    path = str(ROOT / "examples/article.py")
+    options = ("--granularity", "node", "--workers", "1", "--json")
+    done = backwave("run", path, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["workers"]) == 36
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_running_cluster_is_joined_by_address_and_left_running(cluster, tmp_path, name):
     import ray
