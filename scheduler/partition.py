@@ -121,7 +121,8 @@ def _require_nodes(graph: Graph, mapping: Mapping[Any, Any]) -> None:
 
 
 def _partition_number(node: Node, place: Any, workers: int) -> int:
-    if not isinstance(place, Integral) or isinstance(place, bool) or not 0 <= place < workers:
+    whole = isinstance(place, Integral) and not isinstance(place, bool)
+    if not whole or not 0 <= int(place) < workers:
         raise PlanError(
             f"the mapping puts node {node.id} ({node.name}) into partition {place!r}; "
             f"there are partitions 0 to {workers - 1}"
