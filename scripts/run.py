@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,18 @@ from .show import WithoutRaysNote, console, count, print_json, progress, seconds
 
 STEP = 1e-5
 """The relative step of the finite difference: near the cube root of the rounding error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the command shows: the run, the two checks of it, and where its timeline is."""
+
+    target: Target
+    graph: Graph
+    result: PlannedResult
+    difference: float
+    error: float
+    where: Path
 
 
 def run(options: Namespace) -> None:
@@ -50,10 +62,11 @@ def _run(options: Namespace) -> None:
         write_chrome_trace(result.timeline, where)
     except OSError as problem:
         raise ArgumentError(f"the timeline cannot be written to {where}: {problem}") from problem
+    shown = Shown(target, graph, result, difference, error, where)
     if options.json:
-        print_json(_as_json(options, graph, target, result, difference, error, where), options.out)
+        print_json(_as_json(options, shown), options.out)
     else:
-        _print(options, graph, target, result, difference, error, where)
+        _print(options, shown)
 
 
 def _result(options: Namespace, graph: Graph, target: Target) -> PlannedResult:
@@ -133,45 +146,31 @@ def _norm(arrays: list[Any]) -> float:
     return float(np.sqrt(sum(float(np.sum(np.square(array))) for array in arrays)))
 
 
-def _as_json(
-    options: Namespace,
-    graph: Graph,
-    target: Target,
-    result: PlannedResult,
-    difference: float,
-    error: float,
-    where: Path,
-) -> dict[str, Any]:
+def _as_json(options: Namespace, shown: Shown) -> dict[str, Any]:
+    graph, result = shown.graph, shown.result
     return {
-        "function": target.title,
+        "function": shown.target.title,
         "value": float(result.value),
         "nodes": graph.num_nodes,
         "edges": graph.num_edges,
         "levels": graph.num_levels,
         "ledger": result.ledger.as_dict(),
         "workers": [asdict(share) for share in result.workers],
-        "max_difference_from_local": difference,
-        "finite_difference_error": error,
+        "max_difference_from_local": shown.difference,
+        "finite_difference_error": shown.error,
         "granularity": options.granularity,
         "policy": options.policy,
         "engine": options.engine,
-        "trace": str(where),
+        "trace": str(shown.where),
     }
 
 
-def _print(
-    options: Namespace,
-    graph: Graph,
-    target: Target,
-    result: PlannedResult,
-    difference: float,
-    error: float,
-    where: Path,
-) -> None:
+def _print(options: Namespace, shown: Shown) -> None:
+    graph, result = shown.graph, shown.result
     out = console()
     ledger = result.ledger
     out.print(
-        f"[bold]{target.title}[/] = {float(result.value):.10g}    V = {count(graph.num_nodes)}, "
+        f"[bold]{shown.target.title}[/] = {float(result.value):.10g}    V = {count(graph.num_nodes)}, "
         f"E = {count(graph.num_edges)}, {count(graph.num_levels)} levels\n"
     )
     rows = [
@@ -201,7 +200,7 @@ def _print(
     engine = "Ray" if options.engine == "ray" else "in this process"
     title = f"Workers ({engine}, by {options.granularity}, {options.policy})"
     out.print(table(title, ("", "device", "nodes", "stages", "busy"), shares, left=2))
-    same = "the same bits" if difference == 0 else "NOT the same bits"
-    out.print(f"largest difference from this process    {difference:.3g}  ({same})")
-    out.print(f"finite differences, random direction    {error:.1e} relative")
-    out.print(f"timeline (open in ui.perfetto.dev)      {where}", soft_wrap=True)
+    same = "the same bits" if shown.difference == 0 else "NOT the same bits"
+    out.print(f"largest difference from this process    {shown.difference:.3g}  ({same})")
+    out.print(f"finite differences, random direction    {shown.error:.1e} relative")
+    out.print(f"timeline (open in ui.perfetto.dev)      {shown.where}", soft_wrap=True)
