@@ -233,8 +233,9 @@ class Cluster:
             the timeline, the plan, and each worker's share.
 
         """
-        key = granularity, partitioner, policy
-        if self._plan is None or self._plan.graph is not graph or self._key != key:
+        # A mapping of the user's own may have changed since: it is followed anew.
+        key = (graph, granularity, partitioner, policy) if isinstance(partitioner, str) else ()
+        if self._plan is None or not key or self._key != key:
             self._plan = plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
             self._key = key
         return self.run(self._plan, *args, check_finite=check_finite)
@@ -280,6 +281,12 @@ class Cluster:
                 "the cluster is closed; use it inside `with bw.Cluster() as cluster:`"
             )
         self.require_room(the_plan)
+        on_gpus = the_plan.devices.count(GPU)
+        if on_gpus > self.gpus:
+            raise ClusterError(
+                f"the plan puts {on_gpus} partitions on GPUs, and this cluster was made with "
+                f"gpus={self.gpus}; make it with Cluster(gpus={on_gpus})"
+            )
         self._engine = self._loaded = None
         engine = RayEngine(self._actors(the_plan.devices), self.deadline)
         self._run, self._number = new_run(), 0
@@ -304,7 +311,11 @@ class Cluster:
         else:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             self._owns_ray = True
-            ray.init(num_cpus=self.workers, include_dashboard=False, **quiet)
+            try:
+                ray.init(num_cpus=self.workers, include_dashboard=False, **quiet)
+            except Exception as error:  # Ray raises many kinds, some of them plain Exception
+                reason = str(error).strip().splitlines()[0]
+                raise ClusterError(f"a local Ray could not be started: {reason}") from error
             return
         self._owns_ray = True  # the connection, which is all that shutdown ends here
 

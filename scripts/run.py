@@ -171,7 +171,8 @@ def _print(options: Namespace, shown: Shown) -> None:
     ledger = result.ledger
     out.print(
         f"[bold]{shown.target.title}[/] = {float(result.value):.10g}    "
-        f"V = {count(graph.num_nodes)}, E = {count(graph.num_edges)}, {count(graph.num_levels)} levels\n"
+        f"V = {count(graph.num_nodes)}, E = {count(graph.num_edges)}, "
+        f"{count(graph.num_levels)} levels\n"
     )
     rows = [
         ("edges", count(ledger.edges), "between differentiated leaves and the output"),

@@ -117,6 +117,20 @@ def test_a_gpu_where_there_is_none_says_what_was_asked_and_found(cluster):
     assert ray.is_initialized()  # a Ray that was there before is left alone
 
 
+def test_a_plan_for_gpus_needs_a_cluster_with_gpus(cluster):
+    graph = bw.trace(lambda x: np.sum(np.tanh(x)), np.ones(3))
+    with pytest.raises(bw.errors.ClusterError, match=r"1 partitions on GPUs.*gpus=0"):
+        cluster.run(bw.plan(graph, 2, gpus=1), np.ones(3))
+
+
+def test_a_mapping_that_has_changed_is_followed_anew(cluster):
+    graph = bw.trace(lambda x: np.sum(np.tanh(x)), np.ones(3))
+    mapping = [0] * len(graph.nodes)
+    assert cluster.backward(graph, np.ones(3), partitioner=mapping).ledger.cut_edges == 0
+    mapping[-1] = 1
+    assert cluster.backward(graph, np.ones(3), partitioner=mapping).ledger.cut_edges == 1
+
+
 def test_a_wait_that_is_too_long_says_what_was_waited_for(cluster):
     def slow(x):
         for _ in range(20):
