@@ -1,17 +1,15 @@
 """One worker, given frames that the plan does not have."""
 
 import re
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import backwave as bw
-from backwave.actors.device import device
 from backwave.actors.worker import Worker, assignments
 from backwave.protocol import graph_file
-from backwave.protocol.errors import ClusterError, ProtocolError, WireError
+from backwave.protocol.errors import ProtocolError, WireError
 from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header
 
 RUN = "this run"
@@ -222,10 +220,3 @@ def test_a_worker_without_a_partition_says_so():
 def test_a_stage_of_another_worker_is_refused(setting):
     with pytest.raises(ProtocolError, match="worker 0 was asked for stage 1, which is not its own"):
         setting.lower.fire(1, 1, False)
-
-
-@pytest.mark.parametrize("make", [device, Worker])
-def test_a_gpu_without_cupy_is_one_clear_error(monkeypatch, make):
-    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
-    with pytest.raises(ClusterError, match=r"CuPy cannot be imported.*backwave\[gpu\].*--gpus"):
-        make("gpu")
