@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import optree
 
-from . import numpy_face  # noqa: F401  registers how NumPy's functions are traced
+from . import faces  # noqa: F401  registers how NumPy's functions are traced
 from .arrays import Array, is_float, settle
 from .errors import ArgumentError, TraceError
 from .graph import Graph

@@ -38,7 +38,7 @@ UFUNCS: dict[np.ufunc, Primitive] = {
 
 METHODS: dict[str, Callable[..., Any]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-"""How the NumPy functions that are no ufuncs map to primitives; filled by ``numpy_face``."""
+"""How the NumPy functions that are no ufuncs map to primitives; filled by ``faces``."""
 
 
 def user_place() -> tuple[CodeType, int] | str:
@@ -430,7 +430,7 @@ class Traced(Recorded):
         return lambda *args, **kwargs: method(self, *args, **kwargs)
 
     def __getitem__(self, index: Any) -> Any:
-        """Index; set below by ``numpy_face``."""
+        """Index; set below by ``faces``."""
         return METHODS["__getitem__"](self, index)
 
     __add__, __radd__ = _operator("add"), _reflected("add")
