@@ -205,6 +205,11 @@ def _partition(
             f"there is no granularity {granularity!r}; choose {', '.join(GRANULARITIES)}"
         )
     if not isinstance(partitioner, str):
+        if not callable(partitioner) and not hasattr(partitioner, "__getitem__"):
+            raise PlanError(
+                f"partitioner={partitioner!r:.40} is no mapping; give 'levels', a function of the "
+                f"node, a sequence with a number per node, or a mapping from nodes to numbers"
+            )
         if granularity != "partition":
             raise PlanError(
                 f"a mapping of your own needs granularity 'partition', not {granularity!r}"

@@ -267,6 +267,7 @@ SMALL = bw.trace(lambda x: np.sum(np.tanh(x)), np.ones(3))
         ({"granularity": "atom"}, "no granularity 'atom'; choose node, layer, partition"),
         ({"policy": "lazy"}, "no policy 'lazy'; choose level or eager"),
         ({"partitioner": "magic"}, "no partitioner 'magic'; choose 'levels', or give a mapping"),
+        ({"partitioner": None}, "partitioner=None is no mapping"),
         ({"granularity": "node", "partitioner": "magic"}, "no partitioner 'magic'"),
         ({"gpus": 3}, "gpus=3, and there are 2 partitions to put on them"),
         ({"gpus": -1}, "gpus=-1"),
