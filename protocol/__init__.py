@@ -1,1 +1,1 @@
-"""What the article says: nodes, edges, messages and sums. Knows no machine, no Ray, no clock."""
+"""What the article says: nodes, edges, messages and sums. Knows no machine and no Ray."""

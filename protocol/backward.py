@@ -91,10 +91,9 @@ def one_blas_thread() -> Iterator[None]:
 
 def rules_of(graph: Graph) -> Rules:
     """Return the rules of all nodes of a graph, looked up once."""
-    rules: Rules | None = getattr(graph, "_rules", None)
-    if rules is None:
-        rules = Rules(graph)
-        graph._rules = rules  # type: ignore[attr-defined]
+    if graph.rules is None:
+        graph.rules = Rules(graph)
+    rules: Rules = graph.rules
     return rules
 
 

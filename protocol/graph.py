@@ -137,6 +137,7 @@ class Graph:
         self.arguments = arguments
         self.argnums = argnums
         self.name = name
+        self.rules: Any = None  # what the in-process run looks up once, kept for the next pass
         check_order(self.nodes)
 
     # What the messaging protocol runs on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -83,30 +84,23 @@ def isrealobj(x: Any) -> bool:
     return bool(x.dtype.kind != "c")
 
 
-@face(np.zeros_like)
-def zeros_like(
-    a: Any,
-    dtype: Any = None,
-    order: Any = "K",
-    subok: Any = True,
-    shape: Any = None,
-    **options: Any,
-) -> Any:
-    """Return zeros: they depend on the shape alone, so they are a constant."""
-    return np.zeros(a.shape if shape is None else shape, dtype or a.dtype)
+def _like(make: Callable[..., Any]) -> Callable[..., Any]:
+    def like(
+        a: Any,
+        dtype: Any = None,
+        order: Any = "K",
+        subok: Any = True,
+        shape: Any = None,
+        **options: Any,
+    ) -> Any:
+        # It depends on the shape alone, so it is a constant.
+        return make(a.shape if shape is None else shape, dtype or a.dtype)
+
+    return like
 
 
-@face(np.ones_like)
-def ones_like(
-    a: Any,
-    dtype: Any = None,
-    order: Any = "K",
-    subok: Any = True,
-    shape: Any = None,
-    **options: Any,
-) -> Any:
-    """Return ones: they depend on the shape alone, so they are a constant."""
-    return np.ones(a.shape if shape is None else shape, dtype or a.dtype)
+face(np.zeros_like)(_like(np.zeros))
+face(np.ones_like)(_like(np.ones))
 
 
 @face(np.full_like)
