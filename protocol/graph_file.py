@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import numpy as np
 
 from . import wire
 from .arrays import DTYPES, Array, is_float
-from .attributes import require_attributes
 from .errors import BackwaveError, ShapeError, WireError
 from .graph import CONSTANT, LEAF, Graph, Guard, Leaf, Node
-from .rules import Abstract, lookup
+from .rules import Abstract, Primitive, lookup
+from .rules.attributes import fault
 
 _SCALARS = (bool, int, float, complex)
 _MAX_TEXT = 4096
@@ -110,7 +111,7 @@ def require_rules_hold(graph: Graph) -> None:
             continue
         rule = lookup(node.primitive, node.line)
         inputs = [_abstract(graph, z) for z in node.inputs]
-        require_attributes(node, inputs)
+        require_attributes(node, rule, inputs)
         if node.primitive == "getitem" and any(value.dtype.kind == "b" for value in inputs[1:]):
             continue  # the shape of x[mask] is known when it runs
         try:
@@ -126,6 +127,18 @@ def require_rules_hold(graph: Graph) -> None:
                 f"{node.line}: {node.name} is said to be {node.dtype}{list(node.shape)}, and its "
                 f"inputs make it {dtype}{list(shape)}"
             )
+
+
+def require_attributes(node: Node, rule: Primitive, inputs: Sequence[Abstract]) -> None:
+    """Raise unless the node has the attributes that its rule takes, of their kinds.
+
+    Raises:
+        WireError: one is missing, too many or of another kind; names the node and its line.
+
+    """
+    damage = fault(rule.takes, node.attributes, inputs) if rule.takes is not None else ""
+    if damage:
+        raise WireError(f"{node.line}: {node.name} is damaged: {damage}")
 
 
 def _abstract(graph: Graph, u: int) -> Abstract:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import Array, real_of
 from ..errors import ShapeError
+from .attributes import DTYPE
 from .primitive import Abstract, MessageRule, Primitive, define
 
 TRANSCENDENTAL = 10
@@ -60,6 +61,7 @@ def elementwise(
         *messages,
         shape=partial(_ufunc_shape, ufunc),
         flops=partial(_flops_per_entry, flops),
+        takes={},
     )
 
 
@@ -193,6 +195,7 @@ define(
     lambda S, u, c, a, b: np.where(c, S, _zero_like(S)),
     lambda S, u, c, a, b: np.where(c, _zero_like(S), S),
     shape=_where_shape,
+    takes={},
 )
 
 
@@ -202,12 +205,14 @@ define(
     np.real,
     lambda S, u, z: S,
     shape=lambda z: Abstract(z.shape, real_of(z.dtype)),
+    takes={},
 )
 define(
     "imag",
     np.imag,
     lambda S, u, z: S * -1j,
     shape=lambda z: Abstract(z.shape, real_of(z.dtype)),
+    takes={},
 )
 
 
@@ -220,4 +225,5 @@ define(
     _cast,
     lambda S, u, z, *, dtype: S,  # the cast back to z's dtype happens where messages are sent
     shape=lambda z, *, dtype: Abstract(z.shape, np.dtype(dtype)),
+    takes={"dtype": DTYPE},
 )

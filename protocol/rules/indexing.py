@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import Array, namespace
 from ..errors import ShapeError
+from .attributes import INDEX, SHAPE
 from .primitive import Abstract, Recorded, apply, define, no_flops
 
 Template = tuple[Any, ...]
@@ -124,10 +125,18 @@ def _scatter_message(
     return apply("getitem", S, *arrays, index=index)
 
 
-define("getitem", _getitem, _getitem_message, shape=_getitem_shape, flops=no_flops)
+define(
+    "getitem",
+    _getitem,
+    _getitem_message,
+    shape=_getitem_shape,
+    flops=no_flops,
+    takes={"index": INDEX},
+)
 define(
     "scatter",
     _scatter,
     _scatter_message,
     shape=lambda z, *arrays, index, shape: Abstract(shape, z.dtype),
+    takes={"index": INDEX, "shape": SHAPE},
 )

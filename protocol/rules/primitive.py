@@ -11,7 +11,7 @@ NumPy arrays, device arrays and traced nodes alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -62,7 +62,9 @@ class Primitive:
     ``messages`` has one rule per input, None where the input has no gradient; a single rule that
     also takes the input's position serves primitives with any number of inputs (``variadic``).
     ``shape(*z, **attributes)`` maps :class:`Abstract` inputs to the :class:`Abstract` output;
-    ``flops(u, *z, **attributes)`` maps them to a count of operations.
+    ``flops(u, *z, **attributes)`` maps them to a count of operations. ``takes`` has the kind of
+    each attribute (see ``attributes.py``), to which graphs from outside are held; None leaves
+    them to ``shape``.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Primitive:
     shape: Callable[..., Abstract]
     flops: Callable[..., int]
     variadic: bool = False
+    takes: Mapping[str, Callable[[Any, Sequence[Abstract]], bool]] | None = None
 
     def message(self, position: int) -> MessageRule | None:
         """Return the rule for the message to the input at ``position``, None if it has none."""
@@ -110,6 +113,7 @@ def define(
     shape: Callable[..., Abstract],
     flops: Callable[..., int] | None = None,
     variadic: bool = False,
+    takes: Mapping[str, Callable[[Any, Sequence[Abstract]], bool]] | None = None,
 ) -> Primitive:
     """Add a primitive to the table and return it.
 
@@ -122,6 +126,7 @@ def define(
         shape: maps :class:`Abstract` inputs and the attributes to the :class:`Abstract` output.
         flops: maps the output and the inputs to a count of operations; one per entry if not given.
         variadic: there is one message rule for all inputs, and it takes the position first.
+        takes: the kind of each attribute, from ``rules/attributes.py``.
 
     Example:
         ``define("expit", scipy.special.expit, lambda S, u, z: S * u * (1 - u),
@@ -130,7 +135,7 @@ def define(
     """
     if name in TABLE:
         raise ValueError(f"primitive {name!r} is defined twice")
-    primitive = Primitive(name, forward, messages, shape, flops or one_per_entry, variadic)
+    primitive = Primitive(name, forward, messages, shape, flops or one_per_entry, variadic, takes)
     TABLE[name] = primitive
     return primitive
 

@@ -64,4 +64,5 @@ define(
     _message_to_right,
     shape=_matmul_shape,
     flops=lambda u, w, z: 2 * u.size * w.shape[-1],
+    takes={},
 )

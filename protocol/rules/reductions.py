@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import Array, real_of
 from ..errors import ShapeError
+from .attributes import AXES, AXIS, FLAG, NUMBER, Kind, optional
 from .primitive import Abstract, MessageRule, Primitive, define
 
 Axes = tuple[int, ...] | None
@@ -107,6 +108,7 @@ def reduction(
     message: MessageRule | None,
     dtype: Callable[[Any], Any],
     needs_entries: bool = False,
+    **takes: Kind,
 ) -> Primitive:
     """Define a reduction; ``dtype`` maps the input's dtype to the output's."""
 
@@ -118,7 +120,8 @@ def reduction(
     def flops(u: Abstract, z: Abstract, **attributes: Any) -> int:
         return z.size
 
-    return define(function.__name__, function, message, shape=shape, flops=flops)
+    kinds = {"axis": optional(AXES), "keepdims": FLAG, **takes}
+    return define(function.__name__, function, message, shape=shape, flops=flops, takes=kinds)
 
 
 reduction(np.sum, _sum_message, _sum_of)
@@ -126,8 +129,8 @@ reduction(np.mean, _mean_message, _float_of)
 reduction(np.prod, _prod_message, _sum_of)
 reduction(np.max, _extremum_message, lambda dtype: dtype, needs_entries=True)
 reduction(np.min, _extremum_message, lambda dtype: dtype, needs_entries=True)
-reduction(np.var, _var_message, lambda dtype: real_of(_float_of(dtype)))
-reduction(np.std, _std_message, lambda dtype: real_of(_float_of(dtype)))
+reduction(np.var, _var_message, lambda dtype: real_of(_float_of(dtype)), ddof=NUMBER)
+reduction(np.std, _std_message, lambda dtype: real_of(_float_of(dtype)), ddof=NUMBER)
 reduction(np.any, None, lambda dtype: np.dtype(bool))
 reduction(np.all, None, lambda dtype: np.dtype(bool))
 
@@ -137,5 +140,12 @@ def _arg_shape(z: Abstract, *, axis: int | None, keepdims: bool) -> Abstract:
     return Abstract(reduced_shape(z, axes, keepdims), np.dtype(np.intp))
 
 
-define("argmax", np.argmax, None, shape=_arg_shape, flops=lambda u, z, **attributes: z.size)
-define("argmin", np.argmin, None, shape=_arg_shape, flops=lambda u, z, **attributes: z.size)
+for _function in (np.argmax, np.argmin):
+    define(
+        _function.__name__,
+        _function,
+        None,
+        shape=_arg_shape,
+        flops=lambda u, z, **attributes: z.size,
+        takes={"axis": optional(AXIS), "keepdims": FLAG},
+    )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ShapeError
+from .attributes import AXIS, NEW_AXIS, ORDER, SHAPE
 from .primitive import Abstract, define, no_flops
 
 
@@ -29,6 +30,7 @@ define(
     lambda S, u, z, *, shape: np.reshape(S, z.shape),
     shape=_reshape_shape,
     flops=no_flops,
+    takes={"shape": SHAPE},
 )
 
 
@@ -42,6 +44,7 @@ define(
     lambda S, u, z, *, axes: np.transpose(S, _inverse(axes)),
     shape=lambda z, *, axes: Abstract(tuple(z.shape[i] for i in axes), z.dtype),
     flops=no_flops,
+    takes={"axes": ORDER},
 )
 
 
@@ -65,6 +68,7 @@ define(
     lambda S, u, z, *, shape: S,  # summed back to z's shape where messages are sent
     shape=_broadcast_shape,
     flops=no_flops,
+    takes={"shape": SHAPE},
 )
 
 
@@ -100,6 +104,7 @@ define(
     shape=_concatenate_shape,
     flops=no_flops,
     variadic=True,
+    takes={"axis": AXIS},
 )
 
 
@@ -119,4 +124,12 @@ def _stack_shape(*z: Abstract, axis: int) -> Abstract:
     return Abstract((*first[:axis], len(z), *first[axis:]), _joined_dtype(z))
 
 
-define("stack", _stack, _stack_message, shape=_stack_shape, flops=no_flops, variadic=True)
+define(
+    "stack",
+    _stack,
+    _stack_message,
+    shape=_stack_shape,
+    flops=no_flops,
+    variadic=True,
+    takes={"axis": NEW_AXIS},
+)
