@@ -20,6 +20,7 @@ lint: $(INSTALLED)  ## ruff, and mypy strict
 	@$(BIN)/ruff format --check .
 	@mkdir -p $(TYPES)/backwave
 	@ln -sfn ../../../backwave/__init__.py $(TYPES)/backwave/__init__.py
+	@ln -sfn ../../../backwave/scipy $(TYPES)/backwave/scipy
 	@for room in protocol scheduler actors scripts; do \
 		ln -sfn ../../../$$room $(TYPES)/backwave/$$room; done
 	@MYPYPATH=$(TYPES) $(BIN)/mypy -p backwave

@@ -4,6 +4,40 @@ Some are a primitive with its arguments put in order; others are written with pr
 that a network cannot hold (``out=``, ``where=``) are refused by name, never ignored.
 """
 
-from . import indexing, joining, products, reductions, shapes, values
+from . import (
+    building,
+    convolution,
+    cumulative,
+    einsum,
+    fourier,
+    indexing,
+    joining,
+    linalg,
+    moving,
+    ordering,
+    products,
+    reductions,
+    shapes,
+    special,
+    statistics,
+    values,
+)
 
-__all__ = ["indexing", "joining", "products", "reductions", "shapes", "values"]
+__all__ = [
+    "building",
+    "convolution",
+    "cumulative",
+    "einsum",
+    "fourier",
+    "indexing",
+    "joining",
+    "linalg",
+    "moving",
+    "ordering",
+    "products",
+    "reductions",
+    "shapes",
+    "special",
+    "statistics",
+    "values",
+]

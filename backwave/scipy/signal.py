@@ -1,0 +1,1 @@
+"""The differentiable part of ``scipy.signal``."""

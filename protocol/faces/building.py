@@ -1,0 +1,1 @@
+"""Building and changing arrays: ``bw.array``, ``bw.at``."""

@@ -1,0 +1,1 @@
+"""The traced forms of running sums, differences and integrals."""

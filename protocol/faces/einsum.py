@@ -1,0 +1,1 @@
+"""The traced forms of ``np.einsum`` and of products written with it."""

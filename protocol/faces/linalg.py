@@ -1,0 +1,1 @@
+"""The traced forms of ``np.linalg`` and ``scipy.linalg``."""

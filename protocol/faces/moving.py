@@ -1,0 +1,1 @@
+"""The traced forms of padding, rolling, repeating, splitting and diagonals."""

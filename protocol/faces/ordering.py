@@ -1,0 +1,1 @@
+"""The traced forms of sorting, choosing and searching."""

@@ -1,0 +1,1 @@
+"""The traced forms of averages, medians and quantiles."""

@@ -1,0 +1,1 @@
+"""Primitives of linear algebra on stacks of matrices."""

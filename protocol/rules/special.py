@@ -1,0 +1,1 @@
+"""The special functions of SciPy that act entry by entry."""

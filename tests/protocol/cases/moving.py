@@ -1,0 +1,1 @@
+"""Cases of padding, rolling, repeating, splitting and diagonals."""
