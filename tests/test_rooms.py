@@ -11,7 +11,7 @@ MAY_USE = {
     "scheduler": {"protocol", "scheduler"},
     "actors": {"protocol", "scheduler", "actors"},
     "scripts": {"protocol", "scheduler", "actors", "scripts", "face"},
-    "backwave": {"protocol", "scheduler", "actors"},
+    "backwave": {"protocol", "scheduler", "actors", "face"},
 }
 BY_NAME = ("import_module", "__import__")
 
@@ -40,8 +40,8 @@ def imports(text, package):
 
 def imports_of(path):
     folders = path.relative_to(ROOT).parent.parts
-    package = ["backwave"] if folders == ("backwave",) else ["backwave", *folders]
-    return imports(path.read_text(), package)
+    package = folders if folders[0] == "backwave" else ("backwave", *folders)
+    return imports(path.read_text(), list(package))
 
 
 def room_of(name):
