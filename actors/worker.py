@@ -79,7 +79,13 @@ class Worker:
     def load(self, graph: bytes, assignment: Assignment) -> None:
         """Take over a partition of a network."""
         self._graph = graph_file.from_bytes(graph)
-        self._rules = Rules(self._graph, assignment.nodes, self._device.put)
+        given_away = {
+            key
+            for frame in assignment.frames.values()
+            if frame.kind == FORWARD and frame.sender == assignment.partition
+            for key in frame.keys
+        }
+        self._rules = Rules(self._graph, assignment.nodes, self._device.put, keep=given_away)
         self._assignment = assignment
         self._number = -1
         self._nodes = Nodes(self._rules)
@@ -110,19 +116,13 @@ class Worker:
             )
         report = Report(stage_number, assignment.partition, start, start)
         nodes = self._nodes
-        before = nodes.messages, nodes.sums, nodes.multiplies, nodes.receivers, nodes.duplicates
+        before = nodes.counts()
         self._receive(stage, frames, report)
         self._forward(stage, report)
         crossing = self._backward(stage, report)
         sent = [self._send(stage, number, crossing, report) for number in stage.sends]
-        after = nodes.messages, nodes.sums, nodes.multiplies, nodes.receivers, nodes.duplicates
-        (
-            report.messages,
-            report.sums,
-            report.multiplies,
-            report.receivers,
-            report.retransmissions,
-        ) = (new - old for new, old in zip(after, before, strict=True))
+        for name, count in nodes.counts().items():
+            setattr(report, name, count - before[name])
         report.end = time_ns()
         return (report, *sent)
 
@@ -221,7 +221,7 @@ class Worker:
         nodes, graph = self._nodes, self._graph
         here = self._rules.here
         if graph.output in stage.backward:
-            nodes.begin(self._device.put(first_S(graph, None)))
+            nodes.begin(graph.output, self._device.put(first_S(graph, None)))
         for u in stage.backward:
             for edge, message in nodes.send(u):
                 if graph.edges[edge].source in here:

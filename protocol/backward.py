@@ -98,11 +98,16 @@ def rules_of(graph: Graph) -> Rules:
 
 
 def first_S(graph: Graph, S: Array | None) -> Array:
-    """Return S at the output: the article's 1, or what the caller defines it to be."""
-    node = graph.nodes[graph.output]
+    """Return S at the one output: the article's 1, or what the caller defines it to be."""
     if S is None:
         graph.require_scalar()
-        return node.dtype.type(1)
+        return graph.nodes[graph.output].dtype.type(1)
+    return S_at(graph, graph.output, S)
+
+
+def S_at(graph: Graph, u: int, S: Array) -> Array:
+    """Return the S that the caller gives an output, checked and at rest."""
+    node = graph.nodes[u]
     if np.shape(S) != node.shape:
         raise ArgumentError(f"S at the output has shape {np.shape(S)}, and the output {node.shape}")
     S = S if hasattr(S, "dtype") else np.asarray(S)
@@ -115,9 +120,9 @@ def forward_order(graph: Graph) -> list[int]:
 
 
 def wave_order(graph: Graph) -> list[int]:
-    """Return the V nodes from the output down, each after all nodes that send to it."""
+    """Return the V nodes from the outputs down, each after all nodes that send to it."""
     here = graph.on_network
-    return [u for u in range(graph.output, -1, -1) if here[u]]
+    return [u for u in range(max(graph.outputs, default=-1), -1, -1) if here[u]]
 
 
 def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
@@ -148,7 +153,7 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
             nodes.place(leaf.node, value)
         nodes.fire(forward_order(graph))
         turn = time_ns()
-        sweep(nodes, S)
+        sweep(nodes, {graph.output: S})
         end = time_ns()
     timeline = [
         Span(0, "forward", "compute", begin, turn),
@@ -164,18 +169,20 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
     )
 
 
-def sweep(nodes: Nodes, S: Array, *, keep: bool = True) -> None:
-    """Send the backward wave through nodes that are all in one place.
+def sweep(nodes: Nodes, S: Mapping[int, Array], *, keep: bool = True) -> None:
+    """Send the backward wave through nodes that are all in one place, from S at the outputs.
 
     A node's value is forgotten when it has sent: all nodes above it have used it by then. Without
     ``keep`` so is S, everywhere but at the leaves.
     """
     graph = nodes.rules.graph
-    nodes.begin(S)
+    for u, given in S.items():
+        if graph.on_network[u]:
+            nodes.begin(u, given)
     for u in wave_order(graph):
         for edge, message in nodes.send(u):
             nodes.receive(edge, message)
-        if u != graph.output:
+        if u not in S:
             nodes.values.pop(u)
         if not keep and graph.nodes[u].inputs:
             del nodes.S[u]
@@ -187,11 +194,8 @@ def ledger_of(nodes: Nodes) -> Ledger:
     ledger = Ledger(
         nodes=graph.num_nodes,
         edges=graph.num_edges,
-        messages=nodes.messages,
-        sums=nodes.sums,
-        multiplies=nodes.multiplies,
-        receivers=nodes.receivers,
-        retransmissions=nodes.duplicates,
+        outputs=graph.num_outputs,
+        **nodes.counts(),
         waves=graph.num_levels,
         inputs_without_gradient=graph.inputs_without_gradient,
     )
@@ -211,7 +215,7 @@ def gradients(graph: Graph, flat: Flat, S: Mapping[int, Array]) -> Any:
         else:  # the output does not depend on this leaf
             node = graph.nodes[leaf.node]
             found.append(settle(np.zeros(node.shape, node.dtype)))
-    return unflatten_gradients(graph, flat, found)
+    return unflatten_gradients(graph, flat.structure, found)
 
 
 def _own(value: Array, owned: set[int]) -> Array:

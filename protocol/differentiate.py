@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+import numpy as np
+import optree
+
 from .arrays import Array, settle
-from .backward import first_S, gradients, ledger_of, rules_of, sweep
+from .backward import S_at, first_S, gradients, ledger_of, rules_of, sweep
 from .errors import ArgumentError
 from .graph import Graph
 from .node import Nodes
-from .trace import Argnums, Flat, Shape, flatten, trace_with_values
+from .pytree import flatten_tree
+from .trace import Argnums, Recording, Shape, record
 
 
-def _traced(
-    f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums
-) -> tuple[Graph, Nodes, Flat]:
-    flat = flatten(args)
-    if any(isinstance(leaf, Shape) for leaf in flat.leaves):
+def known(
+    f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums, has_aux: bool = False
+) -> tuple[Recording, Nodes]:
+    """Trace ``f(*args)``; return the recording, and its nodes with their values."""
+    recording = record(f, args, argnums, has_aux)
+    if any(isinstance(leaf, Shape) for leaf in recording.flat.leaves):
         raise ArgumentError("a gradient needs arrays; bw.Shape is for bw.trace")
-    graph, values = trace_with_values(f, args, argnums)
-    nodes = Nodes(rules_of(graph))
-    nodes.values = dict(enumerate(values))
-    return graph, nodes, flat
+    nodes = Nodes(rules_of(recording.graph))
+    nodes.values = dict(enumerate(recording.values))
+    nodes.forget()
+    return recording, nodes
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def again(nodes: Nodes) -> Nodes:
+    """Return the same nodes with the same values, before any wave."""
+    fresh = Nodes(nodes.rules)
+    fresh.values = dict(nodes.values)
+    fresh.forget()
+    return fresh
+
+
+def bound(f: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    """Return ``f`` with its keyword arguments given: they are not differentiated."""
+    return (lambda *args: f(*args, **kwargs)) if kwargs else f
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that gives ``(f(*args), gradient)``.
 
     Args:
         f: a function in plain NumPy whose value is one number.
         argnums: the differentiated argument, or a tuple of them. The gradient has its structure,
             or is a tuple with one structure per argument.
+        has_aux: ``f`` returns a pair, its value and anything else (intermediate results, say);
+            the function then gives ``((value, aux), gradient)``.
 
     Example:
         ``value, gradient = bw.value_and_grad(loss)(params, images, labels)``
@@ -41,57 +63,120 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        bound = (lambda *leading: f(*leading, **kwargs)) if kwargs else f
-        graph, nodes, flat = _traced(bound, args, argnums)
+        (graph, _, flat, aux), nodes = known(bound(f, kwargs), args, argnums, has_aux)
         graph.require_dependence()
-        sweep(nodes, first_S(graph, None), keep=False)
+        sweep(nodes, {graph.output: first_S(graph, None)}, keep=False)
         ledger_of(nodes)
-        return nodes.values[graph.output], gradients(graph, flat, nodes.S)
+        value = nodes.values[graph.output]
+        return (value, aux) if has_aux else value, gradients(graph, flat, nodes.S)
 
     return value_and_gradient
 
 
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def grad(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that gives the gradient of ``f``.
 
     Args:
         f: a function in plain NumPy whose value is one number.
         argnums: the differentiated argument, or a tuple of them.
+        has_aux: ``f`` returns a pair, its value and anything else; the function then gives
+            ``(gradient, aux)``.
 
     Example:
         ``bw.grad(lambda x: np.sum(np.tanh(x)))(np.arange(3.0))``
 
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(f, argnums, has_aux)
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
 
     return gradient
 
 
-def vjp(f: Callable[..., Any], *args: Any) -> tuple[Array, Callable[[Array], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Return ``f(*args)`` and the function that maps S at the output to S at the arguments.
 
-    The output may be an array: S then has its shape, and the result is Sᵀ·∂f/∂(argument) for each
-    argument, a tuple with one structure per argument.
+    The output may be an array, or a pytree of arrays: S then has its structure and shapes, and
+    the result is Sᵀ·∂f/∂(argument) for each argument, a tuple with one structure per argument.
+    With ``has_aux``, ``f`` returns a pair, and what else it returned comes third.
 
     Example:
         ``value, back = bw.vjp(np.tanh, x); (gradient,) = back(np.ones_like(x))``
 
     """
-    graph, known, flat = _traced(f, args, None)
+    (graph, _, flat, aux), traced = known(f, args, None, has_aux)
+    for leaf in graph.leaves:  # the caller may change an argument before the wave is sent
+        value = traced.values[leaf.node]
+        if isinstance(value, np.ndarray):
+            traced.values[leaf.node] = value.copy(order="K")
 
-    def back(S: Array) -> tuple[Any, ...]:
-        nodes = Nodes(known.rules)
-        nodes.values = dict(known.values)
-        start = first_S(graph, S).copy(order="K")  # the gradient may be the very same array
-        if graph.on_network[graph.output]:
-            sweep(nodes, start, keep=False)
-            ledger_of(nodes)
+    def back(S: Any) -> tuple[Any, ...]:
+        nodes = again(traced)
+        send(nodes, S_like(graph, S))
         result: tuple[Any, ...] = gradients(graph, flat, nodes.S)
         return result
 
-    # A copy: the caller may change it in place, and the wave still needs it.
-    return settle(known.values[graph.output]).copy(order="K"), back
+    value = value_of(graph, traced)
+    return (value, back, aux) if has_aux else (value, back)
+
+
+def send(nodes: Nodes, S: Mapping[int, Array]) -> None:
+    """Send one wave from S at the outputs (0 if not given), and check its ledger.
+
+    Nothing is sent through outputs that depend on nothing.
+    """
+    graph = nodes.rules.graph
+    if any(graph.on_network[u] for u in S):
+        sweep(nodes, {u: S[u] if u in S else zeros(graph, u) for u in graph.outputs}, keep=False)
+        ledger_of(nodes)
+
+
+def zeros(graph: Graph, u: int) -> Array:
+    """Return zeros like the value of a node."""
+    node = graph.nodes[u]
+    return settle(np.zeros(node.shape, node.dtype))
+
+
+def value_of(graph: Graph, nodes: Nodes) -> Any:
+    """Return the value of the function, in its structure; the caller may change it."""
+    values = [settle(nodes.values[u]).copy(order="K") for u in graph.outputs]
+    return shaped(graph, values)
+
+
+def shaped(graph: Graph, values: list[Any]) -> Any:
+    """Give what belongs to the outputs, one each, the structure of the function's value."""
+    if graph.gives is not None:
+        return optree.tree_unflatten(graph.gives, values)
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def S_like(graph: Graph, S: Any) -> dict[int, Array]:
+    """Return S by output, from a pytree like the function's value.
+
+    Raises:
+        ArgumentError: it has another structure, or an S has another shape than its output.
+
+    """
+    leaves, structure = flatten_tree(S)
+    if len(leaves) != len(graph.outputs) or (
+        graph.gives is not None and structure != graph.gives and len(leaves) > 1
+    ):
+        raise ArgumentError(
+            f"S has the structure {_pattern(structure)}, and the function's value has "
+            f"{_pattern(graph.gives)}"
+        )
+    found: dict[int, Array] = {}
+    for u, given in zip(graph.outputs, leaves, strict=True):
+        # The gradient may be the very same array, so it is a copy.
+        start = S_at(graph, u, given).copy(order="K")
+        found[u] = found[u] + start if u in found else start
+    return found
+
+
+def _pattern(structure: Any) -> str:
+    return str(optree.treespec_paths(structure)) if structure is not None else "several parts"

@@ -104,41 +104,68 @@ class Guard:
 
 
 class Graph:
-    """A network of nodes in topological order, with one output.
+    """A network of nodes in topological order, with one output or several.
 
     Attributes:
         nodes: every node, each after its inputs; ``nodes[i].id == i``.
-        output: the id of the output.
+        outputs: the ids of the outputs.
         leaves: the arrays among the arguments, in the order of the flattened arguments.
         constants: the value of each constant node, by id.
         guards: what a replay must find again.
+        recomputed: groups of nodes, each of which forgets its values after the forward sweep and
+            computes them again when the wave comes back.
         arguments: how many positional arguments the traced function took.
         argnums: the differentiated argument or arguments, None for all.
+        takes, gives: the structure of the arguments and of the value, where it is known (a file
+            does not hold it: the value of several outputs is then a tuple).
 
     """
 
     def __init__(
         self,
         nodes: Sequence[Node],
-        output: int,
+        outputs: Sequence[int],
         leaves: Sequence[Leaf],
         constants: dict[int, Array],
         *,
         guards: Sequence[Guard] = (),
+        recomputed: Sequence[tuple[int, ...]] = (),
         arguments: int = 1,
         argnums: int | tuple[int, ...] | None = None,
         name: str = "",
+        takes: Any = None,
+        gives: Any = None,
     ) -> None:
         self.nodes = list(nodes)
-        self.output = output
+        self.outputs = tuple(outputs)
         self.leaves = list(leaves)
         self.constants = constants
         self.guards = list(guards)
+        self.recomputed = list(recomputed)
         self.arguments = arguments
         self.argnums = argnums
         self.name = name
-        self.rules: Any = None  # what the in-process run looks up once, kept for the next pass
+        self.takes = takes
+        self.gives = gives
+        # What is worked out once, and kept for the next pass.
+        self.rules: Any = None
+        self.hvp: Graph | None = None
         check_order(self.nodes)
+
+    @property
+    def output(self) -> int:
+        """The one output.
+
+        Raises:
+            NotScalarError: there are several.
+
+        """
+        if len(self.outputs) != 1:
+            raise NotScalarError(
+                f"the network {self.name} has {len(self.outputs)} outputs, and this needs one; "
+                f"return one number (has_aux=True takes what else there is), or use bw.vjp"
+            )
+        return self.outputs[0]
 
     # What the messaging protocol runs on.
 
@@ -162,16 +189,17 @@ class Graph:
 
     @cached_property
     def edges(self) -> list[Edge]:
-        """The E edges on paths from a differentiated leaf to the output.
+        """The E edges on paths from a differentiated leaf to an output.
 
         They stand in the order in which the backward wave sends over them, which is also the
         order in which each node sums: an edge's number is its place here.
         """
         depends = self.differentiated
         reached = bytearray(len(self.nodes))
-        reached[self.output] = depends[self.output]
+        for u in self.outputs:
+            reached[u] = depends[u]
         edges: list[Edge] = []
-        for u in range(self.output, -1, -1):
+        for u in range(max(self.outputs, default=-1), -1, -1):
             if not reached[u]:
                 continue
             node = self.nodes[u]
@@ -214,6 +242,12 @@ class Graph:
     def num_levels(self) -> int:
         """How many levels the V nodes stand on, hence the number of waves."""
         return len({self.levels[u] for u, here in enumerate(self.on_network) if here})
+
+    @property
+    def num_outputs(self) -> int:
+        """How many of the V nodes receive no message: no edge of the network leaves them."""
+        reached = {u for u in self.outputs if self.on_network[u]}
+        return len(reached - {edge.source for edge in self.edges})
 
     @property
     def inputs_without_gradient(self) -> int:

@@ -43,12 +43,13 @@ def to_bytes(graph: Graph) -> bytes:
             )
             for node in graph.nodes
         ],
-        "output": graph.output,
+        "outputs": graph.outputs,
         "leaves": [
             (leaf.node, leaf.argument, leaf.path, leaf.differentiated) for leaf in graph.leaves
         ],
         "constants": constants,
         "guards": [(guard.node, guard.value, guard.line) for guard in graph.guards],
+        "recomputed": graph.recomputed,
         "arguments": graph.arguments,
         "argnums": graph.argnums,
     }
@@ -112,8 +113,6 @@ def require_rules_hold(graph: Graph) -> None:
         rule = lookup(node.primitive, node.line)
         inputs = [_abstract(graph, z) for z in node.inputs]
         require_attributes(node, rule, inputs)
-        if node.primitive == "getitem" and any(value.dtype.kind == "b" for value in inputs[1:]):
-            continue  # the shape of x[mask] is known when it runs
         try:
             shape, dtype, _ = rule.shape(*inputs, **node.attributes)
         except BackwaveError as error:
@@ -176,6 +175,8 @@ def _graph(header: dict[str, Any], arrays: list[np.ndarray]) -> Graph:
         for place in argnums if isinstance(argnums, tuple) else (argnums,):
             if type(place) is not int or not -arguments <= place < arguments:
                 raise WireError(f"argnums {argnums!r:.40} does not fit")
+    if not header["outputs"]:
+        raise WireError("the network has no output")
     guards = []
     for u, value, line in header["guards"]:
         if type(value) not in (bool, int):
@@ -183,10 +184,11 @@ def _graph(header: dict[str, Any], arrays: list[np.ndarray]) -> Graph:
         guards.append(Guard(_id(u, nodes), value, _text(line)))
     return Graph(
         nodes,
-        _id(header["output"], nodes),
+        [_id(u, nodes) for u in header["outputs"]],
         leaves,
         constants,
         guards=guards,
+        recomputed=[tuple(_id(u, nodes) for u in group) for group in header["recomputed"]],
         arguments=arguments,
         argnums=argnums,
         name=_text(header["name"]),

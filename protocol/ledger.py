@@ -19,12 +19,14 @@ class Ledger:
         sums: additions of two messages.
         multiplies: messages S·∂u/∂z computed.
         receivers: nodes that received at least one message.
+        outputs: nodes that receive none, since no edge of the network leaves them.
         waves: levels that fired in the backward sweep.
         cut_edges: edges whose ends live in different partitions.
         cross_messages: messages that crossed between partitions.
         frames: frames that carried them.
         payload_bytes: bytes of the messages that crossed.
         header_bytes: bytes of the headers of all frames between partitions.
+        recomputed: values that were forgotten and computed again for the backward wave.
         retransmissions: messages that came a second time, and were dropped.
         forward_frames: frames that carried values up in the forward sweep.
         forward_bytes: bytes of those values.
@@ -39,12 +41,14 @@ class Ledger:
     sums: int = 0
     multiplies: int = 0
     receivers: int = 0
+    outputs: int = 1
     waves: int = 0
     cut_edges: int = 0
     cross_messages: int = 0
     frames: int = 0
     payload_bytes: int = 0
     header_bytes: int = 0
+    recomputed: int = 0
     retransmissions: int = 0
     forward_frames: int = 0
     forward_bytes: int = 0
@@ -66,8 +70,8 @@ class Ledger:
             ("messages = edges", self.messages, self.edges),
             ("multiplies = edges", self.multiplies, self.edges),
             ("sums = edges - receivers", self.sums, self.edges - self.receivers),
-            # Every node but the output is below an edge.
-            ("receivers = nodes - 1", self.receivers, max(self.nodes - 1, 0)),
+            # Every node but an output is below an edge.
+            ("receivers = nodes - outputs", self.receivers, max(self.nodes - self.outputs, 0)),
             ("work = 2 edges", self.work, 2 * self.edges),
             ("cross messages = cut edges", self.cross_messages, self.cut_edges),
         ]

@@ -15,6 +15,7 @@ order, so their answers agree in every bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,7 +32,8 @@ _EXACT = np.dtype("f8")
 class Rules:
     """What the nodes of one place must do in every pass, looked up in the table once.
 
-    ``place`` turns a constant into a value of the place's kind (a device array, say).
+    ``place`` turns a constant into a value of the place's kind (a device array, say); the values
+    of the nodes in ``keep`` go elsewhere, so that they are never forgotten.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Rules:
         graph: Graph,
         nodes: Iterable[int] | None = None,
         place: Callable[[Array], Array] = lambda value: value,
+        keep: Iterable[int] = (),
     ) -> None:
         self.graph = graph
         self.forward: dict[int, tuple[Callable[..., Array], tuple[int, ...]]] = {}
@@ -68,6 +71,38 @@ class Rules:
         needed |= self.here
         self.constants = {z: place(value) for z, value in graph.constants.items() if z in needed}
         self.guards = {guard.node: guard for guard in graph.guards}
+        self.checkpoints = checkpoints(graph, self.here, keep)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A group of nodes in one place, and those among them whose values can be forgotten."""
+
+    group: tuple[int, ...]
+    inner: tuple[int, ...]
+
+
+def checkpoints(graph: Graph, here: frozenset[int], keep: Iterable[int]) -> dict[int, Checkpoint]:
+    """Return, by node, the checkpoint that it is in.
+
+    A value that a node outside its group uses, that goes elsewhere (``keep``) or that is an output
+    cannot be forgotten.
+    """
+    if not graph.recomputed:
+        return {}
+    group_of = {u: number for number, group in enumerate(graph.recomputed) for u in group}
+    kept = {*keep, *graph.outputs}
+    for u in here:
+        for z in graph.nodes[u].inputs:
+            if group_of.get(z) != group_of.get(u):
+                kept.add(z)
+    found: dict[int, Checkpoint] = {}
+    for group in graph.recomputed:
+        mine = tuple(sorted(u for u in group if u in here and graph.nodes[u].inputs))
+        inner = tuple(u for u in mine if u not in kept)
+        if inner:
+            found.update(dict.fromkeys(mine, Checkpoint(mine, inner)))
+    return found
 
 
 class Nodes:
@@ -81,6 +116,7 @@ class Nodes:
         multiplies: how many messages S·∂u/∂z were computed.
         receivers: how many nodes have received at least one.
         duplicates: how many messages came a second time, and were dropped.
+        recomputed: how many values were forgotten and computed again.
 
     """
 
@@ -95,6 +131,20 @@ class Nodes:
         self.sums = 0
         self.multiplies = 0
         self.duplicates = 0
+        self.recomputed = 0
+        self._unfired: dict[Checkpoint, int] = {}
+        self._forgotten: set[Checkpoint] = set()
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted so far, by the ledger's names."""
+        return {
+            "messages": self.messages,
+            "sums": self.sums,
+            "multiplies": self.multiplies,
+            "receivers": self.receivers,
+            "retransmissions": self.duplicates,
+            "recomputed": self.recomputed,
+        }
 
     @property
     def receivers(self) -> int:
@@ -113,6 +163,7 @@ class Nodes:
         forward = self.rules.forward
         graph_nodes = self.rules.graph.nodes
         careful = self.check_finite or bool(self.rules.guards)
+        groups = self.rules.checkpoints
         for u in nodes:
             rule, inputs = forward[u]
             try:
@@ -137,6 +188,28 @@ class Nodes:
             values[u] = value
             if careful:
                 self._look(graph_nodes[u], value)
+            if u in groups:
+                self._unfired[groups[u]] = self._unfired.get(groups[u], len(groups[u].group)) - 1
+                if not self._unfired[groups[u]]:
+                    self._forget(groups[u])
+
+    def forget(self) -> None:
+        """Forget the values inside every checkpoint, as :meth:`fire` does when it has passed."""
+        for checkpoint in set(self.rules.checkpoints.values()):
+            self._forget(checkpoint)
+
+    def _forget(self, checkpoint: Checkpoint) -> None:
+        for u in checkpoint.inner:
+            self.values.pop(u, None)
+        self._forgotten.add(checkpoint)
+
+    def _recall(self, checkpoint: Checkpoint) -> None:
+        """Compute forgotten values again: all that they need is below them, and still known."""
+        self._forgotten.discard(checkpoint)
+        for u in checkpoint.inner:
+            rule, inputs = self.rules.forward[u]
+            self.values[u] = settle(rule(*[self.values[z] for z in inputs]))
+        self.recomputed += len(checkpoint.inner)
 
     def _look(self, node: Node, value: Array) -> None:
         guard = self.rules.guards.get(node.id)
@@ -178,7 +251,8 @@ class Nodes:
 
     def _add(self, z: int, message: Array, turn: int) -> None:
         if turn == 0:
-            self.S[z] = message
+            # An output that is below another one has an S of its own already.
+            self.S[z] = self.S[z] + message if z in self.S else message
         else:
             # The first addition makes an array of our own; later ones may then be in place.
             total = self.S[z]
@@ -190,9 +264,9 @@ class Nodes:
             self.sums += 1
         self._received[z] = turn + 1
 
-    def begin(self, S: Array) -> None:
-        """Define S at the output; the article's S = 1."""
-        self.S[self.rules.graph.output] = S
+    def begin(self, u: int, S: Array) -> None:
+        """Define S at an output; the article's S = 1."""
+        self.S[u] = self.S[u] + S if u in self.S else S
 
     def send(self, u: int) -> Iterator[tuple[int, Array]]:
         """Yield ``(edge, S·∂u/∂z)`` for each node z below u, once S at u is complete.
@@ -210,6 +284,8 @@ class Nodes:
         out = rules.messages.get(u)
         if out is None:
             return
+        if self._forgotten and rules.checkpoints.get(u) in self._forgotten:
+            self._recall(rules.checkpoints[u])
         values = self.values
         nodes = rules.graph.nodes
         S = self.S.get(u)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import optree
@@ -13,6 +13,7 @@ from . import faces  # noqa: F401  registers how NumPy's functions are traced
 from .arrays import Array, is_float, settle
 from .errors import ArgumentError, TraceError
 from .graph import Graph
+from .pytree import NAMESPACE, Flat, flatten, flatten_tree
 from .rules import Abstract
 from .traced import Tape, Traced, require_dtype
 
@@ -40,7 +41,7 @@ def trace(f: Callable[..., Any], *args: Any, argnums: Argnums = None) -> Graph:
     """Record the network that ``f(*args)`` computes.
 
     Args:
-        f: a function in plain NumPy that returns one array or number.
+        f: a function in plain NumPy that returns an array or a number, or a pytree of several.
         *args: pytrees of arrays and numbers; :class:`Shape` in place of an array makes the trace
             abstract: shapes only, and nothing is allocated.
         argnums: which arguments are differentiated; None means all (of their arrays, those of a
@@ -55,13 +56,25 @@ def trace(f: Callable[..., Any], *args: Any, argnums: Argnums = None) -> Graph:
         UnknownPrimitiveError: an operation has no rule.
 
     """
-    return trace_with_values(f, args, argnums)[0]
+    return record(f, args, argnums).graph
 
 
-def trace_with_values(
-    f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums = None
-) -> tuple[Graph, list[Array]]:
-    """Record the network, and return every node's value as well (None in an abstract trace)."""
+class Recording(NamedTuple):
+    """What a trace gives: the graph, the value of each node, the arguments, what else came."""
+
+    graph: Graph
+    values: list[Array]
+    flat: Flat
+    aux: Any
+
+
+def record(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    argnums: Argnums = None,
+    has_aux: bool = False,
+) -> Recording:
+    """Record the network, and keep every node's value as well (None in an abstract trace)."""
     flat = flatten(args)
     chosen = differentiated_arguments(len(args), argnums)
     tape = Tape(any(isinstance(leaf, Shape) for leaf in flat.leaves))
@@ -84,19 +97,53 @@ def trace_with_values(
         if isinstance(error.__cause__, TraceError):
             raise error.__cause__ from None
         raise
-    output = _output(result, tape, f)
-    return tape.graph(output, len(args), argnums, getattr(f, "__name__", ""))
-
-
-def _output(result: Any, tape: Tape, f: Callable[..., Any]) -> Traced:
-    if isinstance(result, Traced) and result.tape is tape:
-        return result
-    name = getattr(f, "__name__", "the function")
-    if isinstance(result, Traced | np.ndarray | np.generic | int | float | complex):
-        return tape.constant(result)
-    raise TraceError(
-        f"{name} returned {type(result).__name__}, and a network's output is one array or number"
+    aux = None
+    if has_aux:
+        result, aux = _with_aux(result, tape, f)
+    outputs, gives = _outputs(result, tape, f)
+    graph, values = tape.graph(
+        outputs,
+        arguments=len(args),
+        argnums=argnums,
+        name=getattr(f, "__name__", ""),
+        takes=flat.structure,
+        gives=gives,
     )
+    return Recording(graph, values, flat, aux)
+
+
+_NUMBERS = Traced | np.ndarray | np.generic | int | float | complex
+
+
+def _outputs(result: Any, tape: Tape, f: Callable[..., Any]) -> tuple[list[Traced], Any]:
+    """Return the outputs, and the structure that they have in the function's value."""
+    leaves, structure = flatten_tree(result)
+    if not leaves or not all(isinstance(leaf, _NUMBERS) for leaf in leaves):
+        wrong = next((leaf for leaf in leaves if not isinstance(leaf, _NUMBERS)), result)
+        raise TraceError(
+            f"{getattr(f, '__name__', 'the function')} returned {type(wrong).__name__}"
+            f"{'' if wrong is result else f' in its {type(result).__name__}'}, and a network's "
+            f"outputs are arrays and numbers; has_aux=True takes what else there is"
+        )
+    outputs = [
+        leaf if isinstance(leaf, Traced) and leaf.tape is tape else tape.constant(leaf)
+        for leaf in leaves
+    ]
+    return outputs, structure
+
+
+def _with_aux(result: Any, tape: Tape, f: Callable[..., Any]) -> tuple[Any, Any]:
+    """Part the value from what else the function returned, with values instead of nodes."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TraceError(
+            f"{getattr(f, '__name__', 'the function')} returned {type(result).__name__}, and with "
+            f"has_aux=True it must return a pair: the value, and anything else"
+        )
+
+    def value_of(leaf: Any) -> Any:
+        return leaf.value if isinstance(leaf, Traced) and leaf.tape is tape else leaf
+
+    return result[0], optree.tree_map(value_of, result[1], namespace=NAMESPACE)
 
 
 def differentiated_arguments(count: int, argnums: Argnums) -> set[int]:
@@ -105,6 +152,8 @@ def differentiated_arguments(count: int, argnums: Argnums) -> set[int]:
         return set(range(count))
     given = argnums if isinstance(argnums, tuple) else (argnums,)
     for place in given:
+        if type(place) is not int:
+            raise ArgumentError(f"argnums={argnums!r:.40}: give an int, or a tuple of ints")
         if not -count <= place < count:
             raise ArgumentError(f"argnums={argnums}, but there are only {count} arguments")
     return {place % count for place in given}
@@ -123,29 +172,6 @@ def at_rest(value: Any, path: str) -> Array:
         f"{path} is {type(value).__name__}, not an array or a number; "
         f"close over it, or bind it with functools.partial"
     )
-
-
-class Flat:
-    """Arguments as a flat list of leaves, which argument each is in, and where in it."""
-
-    __slots__ = ("arguments", "leaves", "structure")
-
-    def __init__(self, args: tuple[Any, ...]) -> None:
-        tree: Any = args
-        self.leaves: list[Any]
-        self.leaves, self.structure = optree.tree_flatten(tree)
-        self.arguments: list[int] = []
-        for argument, child in enumerate(self.structure.children()):
-            self.arguments.extend([argument] * child.num_leaves)
-
-    def paths(self) -> list[str]:
-        """Return each leaf's path, such as ``args[0]['weight']``."""
-        return [accessor.codify("args") for accessor in self.structure.accessors()]
-
-
-def flatten(args: tuple[Any, ...]) -> Flat:
-    """Flatten the arguments, which are pytrees."""
-    return Flat(args)
 
 
 def leaf_values(graph: Graph, args: tuple[Any, ...]) -> tuple[list[Array], Flat]:
@@ -179,12 +205,13 @@ def leaf_values(graph: Graph, args: tuple[Any, ...]) -> tuple[list[Array], Flat]
     return values, flat
 
 
-def unflatten_gradients(graph: Graph, flat: Flat, gradients: list[Any]) -> Any:
+def unflatten_gradients(graph: Graph, structure: Any, gradients: list[Any]) -> Any:
     """Give the gradients the structure of the differentiated arguments.
 
-    ``gradients`` has one entry per leaf, None where it is not differentiated.
+    ``structure`` is that of all arguments; ``gradients`` has one entry per leaf, None where it is
+    not differentiated.
     """
-    children = flat.structure.children()
+    children = structure.children()
     by_argument: list[Any] = []
     start = 0
     for child in children:

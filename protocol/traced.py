@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType
 from typing import Any, NoReturn
 
@@ -38,7 +38,7 @@ UFUNCS: dict[np.ufunc, Primitive] = {
 
 METHODS: dict[str, Callable[..., Any]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-"""How the NumPy functions that are no ufuncs map to primitives; filled by ``faces``."""
+"""How NumPy's and SciPy's functions that are no primitives map to some; filled by ``faces``."""
 
 
 def user_place() -> tuple[CodeType, int] | str:
@@ -68,11 +68,13 @@ class Tape:
         self.abstract = abstract
         self.serial = next(self._serials)
         self.closed = False
+        self.place: Any = None  # whose line the nodes get, if not the one that runs now
         self.nodes: list[Node] = []
         self.values: list[Array] = []
         self.leaves: list[Leaf] = []
         self.constants: dict[int, Array] = {}
         self.guards: dict[int, Guard] = {}
+        self.recomputed: list[tuple[int, ...]] = []
         self._scalars: dict[tuple[type, Any], Traced] = {}
         self._arrays: dict[int, tuple[Array, Traced]] = {}
 
@@ -95,6 +97,11 @@ class Tape:
             if key not in self._scalars or not value:  # -0.0 == 0.0: keep zeros apart
                 self._scalars[key] = self._new_constant(value)
             return self._scalars[key]
+        if isinstance(value, np.generic):
+            key = type(value), value.tobytes()
+            if key not in self._scalars:
+                self._scalars[key] = self._new_constant(value)
+            return self._scalars[key]
         if isinstance(value, np.ndarray):
             known = self._arrays.get(id(value))
             if known is not None and _same(known[0], known[1].value, value):
@@ -104,6 +111,14 @@ class Tape:
             self._arrays[id(value)] = value, traced
             return traced
         return self._new_constant(value)
+
+    def adopt(self, value: Any) -> Traced:
+        """Record a constant that nobody will change."""
+        if not isinstance(value, np.ndarray):
+            return self.constant(value)
+        traced = self._new_constant(value)
+        self._arrays[id(traced.value)] = traced.value, traced
+        return traced
 
     def require_open(self) -> None:
         """Raise if the trace has ended."""
@@ -136,7 +151,9 @@ class Tape:
             value if type(value) is Traced and value.tape is self else self.constant(value)
             for value in inputs
         ]
-        place = user_place()
+        if self.recomputed:
+            self._keep(operands)
+        place = self.place or user_place()
         value = None
         try:
             if self.abstract:
@@ -152,42 +169,70 @@ class Tape:
             shapes = ", ".join(f"{z.dtype}{list(z.shape)}" for z in operands)
             line = Node(0, "", (), {}, (), None, place).line
             raise ShapeError(f"{line}: {primitive.name} of {shapes}: {error}") from error
+        return self.fire(primitive.name, operands, attributes, shape, dtype, value, place)
+
+    def fire(
+        self,
+        name: str,
+        inputs: Sequence[Traced],
+        attributes: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: Any,
+        value: Array = None,
+        place: Any = "",
+    ) -> Traced:
+        """Record a node whose shape, dtype and value are known."""
         u = len(self.nodes)
-        node = Node(
-            u, primitive.name, tuple([z.id for z in operands]), attributes, shape, dtype, place
-        )
-        self.nodes.append(node)
+        ids = tuple([z.id for z in inputs])
+        self.nodes.append(Node(u, name, ids, attributes, shape, dtype, place))
         self.values.append(value)
         return Traced(self, u, shape, dtype, value)
+
+    def _keep(self, operands: Iterable[Traced]) -> None:
+        """Keep a value that was to be forgotten, and is used outside its group after all."""
+        for z in operands:
+            if self.values[z.id] is None and not self.abstract:
+                self.values[z.id] = z.value
 
     def guard(self, traced: Traced, value: bool | int) -> None:
         """Record that the program depended on this value."""
         self.guards.setdefault(traced.id, Guard(traced.id, value, user_line()))
 
-    def graph(
-        self, output: Traced, arguments: int, argnums: int | tuple[int, ...] | None, name: str
-    ) -> tuple[Graph, list[Array]]:
-        """Close the tape: the graph of ``output`` and the value of each of its nodes."""
+    def group(self, first: int, results: Iterable[Any]) -> None:
+        """Forget the values of the nodes since ``first``, but for ``results``; recompute them."""
+        kept = {value.id for value in results if isinstance(value, Traced) and value.tape is self}
+        nodes = [u for u in range(first, len(self.nodes)) if self.nodes[u].inputs]
+        self.recomputed = [group for group in self.recomputed if group[0] < first]
+        if nodes:
+            self.recomputed.append(tuple(nodes))
+        for u in nodes:
+            if u not in kept:
+                self.values[u] = None
+
+    def graph(self, outputs: Sequence[Traced], **about: Any) -> tuple[Graph, list[Array]]:
+        """Close the tape: the graph of ``outputs`` and the value of each of its nodes."""
         self.closed = True
-        kept = self._needed(output.id)
+        if self.recomputed:
+            self._keep(outputs)
+        kept = self._needed(output.id for output in outputs)
         new = {old: place for place, old in enumerate(kept)}
         if len(kept) < len(self.nodes):
             for old in kept:
                 node = self.nodes[old]
                 node.id = new[old]
                 node.inputs = tuple([new[z] for z in node.inputs])
+        groups = [tuple([new[u] for u in group if u in new]) for group in self.recomputed]
         graph = Graph(
             [self.nodes[old] for old in kept],
-            new[output.id],
+            [new[output.id] for output in outputs],
             [
                 Leaf(new[leaf.node], leaf.argument, leaf.path, leaf.differentiated)
                 for leaf in self.leaves
             ],
             {new[old]: value for old, value in self.constants.items() if old in new},
             guards=[Guard(new[g.node], g.value, g.line) for g in self.guards.values()],
-            arguments=arguments,
-            argnums=argnums,
-            name=name,
+            recomputed=[group for group in groups if group],
+            **about,
         )
         values = [self.values[old] for old in kept]
         # Constants refer to the tape and it to them: without this, arrays would stay until
@@ -196,10 +241,11 @@ class Tape:
             held.clear()
         return graph, values
 
-    def _needed(self, output: int) -> list[int]:
-        """Return the nodes that the output, a guard or a leaf needs, in order."""
+    def _needed(self, outputs: Iterable[int]) -> list[int]:
+        """Return the nodes that an output, a guard or a leaf needs, in order."""
         needed = bytearray(len(self.nodes))
-        needed[output] = 1
+        for u in outputs:
+            needed[u] = 1
         for u in self.guards:
             needed[u] = 1
         for leaf in self.leaves:
@@ -219,6 +265,8 @@ def _abstract(traced: Traced) -> Abstract:
 
 
 def _same(known: Any, copy: Any, value: Any) -> bool:
+    if copy is value:
+        return True  # it was given to the tape for good
     return known is value and copy.shape == value.shape and bool(np.all(copy == value))
 
 
@@ -301,6 +349,9 @@ class Traced(Recorded):
             _refuse(f"np.{ufunc.__name__}", kwargs)
         primitive = UFUNCS.get(ufunc)
         if primitive is None:
+            face = FUNCTIONS.get(ufunc)
+            if face is not None:
+                return face(*inputs)
             primitive = _defined(ufunc, "np." if hasattr(np, ufunc.__name__) else "")
         if len(inputs) == 1:
             return self.tape.apply(primitive, inputs, {})
@@ -322,7 +373,8 @@ class Traced(Recorded):
         """Refuse: an array made of a traced node would cut it off from its network."""
         raise TraceError(
             f"{user_line()}: a traced node cannot be turned into a plain array; join nodes with "
-            f"np.stack or np.concatenate instead of np.array or np.asarray"
+            f"bw.array, np.stack or np.concatenate instead of np.array or np.asarray, and write "
+            f"them into an array with bw.at(x)[i].set(v)"
         )
 
     def __float__(self) -> NoReturn:
@@ -348,8 +400,8 @@ class Traced(Recorded):
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         """Refuse, and name the functional way."""
         raise TraceError(
-            f"{user_line()}: a node cannot be assigned into; build the new array with np.where, "
-            f"np.concatenate or np.stack"
+            f"{user_line()}: a node cannot be assigned into; make the new array, "
+            f"x = bw.at(x)[i].set(v), or build it with bw.array, np.where or np.stack"
         )
 
     # Python's control flow, with values.
@@ -419,6 +471,16 @@ class Traced(Recorded):
         """The transpose."""
         return np.transpose(self)
 
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return np.real(self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return np.imag(self)
+
     def __getattr__(self, name: str) -> Any:
         """Offer the array methods that are NumPy functions, ``x.sum()`` for ``np.sum(x)``."""
         method = METHODS.get(name)
@@ -448,7 +510,17 @@ class Traced(Recorded):
     __and__, __rand__ = _operator("bitwise_and"), _reflected("bitwise_and")
     __or__, __ror__ = _operator("bitwise_or"), _reflected("bitwise_or")
     __xor__, __rxor__ = _operator("bitwise_xor"), _reflected("bitwise_xor")
+    __lshift__, __rlshift__ = _operator("left_shift"), _reflected("left_shift")
+    __rshift__, __rrshift__ = _operator("right_shift"), _reflected("right_shift")
     __invert__ = _unary("invert")
+
+    def __divmod__(self, other: Any) -> Any:
+        """Return the quotient, rounded down, and the remainder."""
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        """Return the quotient, rounded down, and the remainder."""
+        return other // self, other % self
 
 
 def _defined(function: Any, module: str) -> Primitive:

@@ -34,6 +34,7 @@ class Report:
     multiplies: int = 0
     receivers: int = 0
     retransmissions: int = 0
+    recomputed: int = 0
     levels: frozenset[int] = frozenset()
     cross_messages: int = 0
     frames: int = 0
@@ -147,6 +148,7 @@ def ledger_of(plan: Plan, reports: Iterable[Report]) -> Ledger:
     ledger = Ledger(
         nodes=graph.num_nodes,
         edges=graph.num_edges,
+        outputs=graph.num_outputs,
         cut_edges=plan.cut_edges,
         inputs_without_gradient=graph.inputs_without_gradient,
     )
@@ -167,6 +169,7 @@ _COUNTS = (
     "multiplies",
     "receivers",
     "retransmissions",
+    "recomputed",
     "cross_messages",
     "frames",
     "payload_bytes",

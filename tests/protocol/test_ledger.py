@@ -30,7 +30,7 @@ BALANCED = Ledger(
 MESSAGES = "messages = edges: "
 MULTIPLIES = "multiplies = edges: "
 SUMS = "sums = edges - receivers: "
-RECEIVERS = "receivers = nodes - 1: "
+RECEIVERS = "receivers = nodes - outputs: "
 WORK = "work = 2 edges: "
 CROSS = "cross messages = cut edges: "
 PREFIX = "the ledger does not balance: "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import backwave as bw
 from backwave.protocol.node import fit
 from backwave.protocol.rules import TABLE
-from backwave.protocol.trace import trace_with_values
+from backwave.protocol.trace import record
 
 from .cases import CASES, FLAT, Case
 from .cases.base import real
@@ -136,7 +136,7 @@ def same_bits(device, host):
 def test_the_same_bits_on_a_device(case):
     random = np.random.default_rng(1)
     with np.errstate(all="ignore"):
-        graph, values = trace_with_values(case.numpy, case.arrays)
+        graph, values, *_ = record(case.numpy, case.arrays)
         found = [node for node in graph.nodes if node.inputs]
         assert case.primitive in {node.primitive for node in found}
         for node in found:

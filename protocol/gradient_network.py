@@ -1,0 +1,248 @@
+"""The gradient as a network: the article's Claim, made a graph that can be run and differentiated.
+
+One wave is sent through a network while its messages are recorded instead of computed: what each
+node sums and sends becomes nodes of a new network, a constant number for each node and edge. Its
+outputs are the S at the leaves. Since it is a network like any other, a second wave through it
+gives the Hessian times a vector, over the same workers and with the same ledger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import optree
+
+from .arrays import Array
+from .backward import wave_order
+from .graph import CONSTANT, Graph, Guard
+from .node import Nodes, Rules
+from .pytree import NAMESPACE
+from .rules import TABLE, Abstract, Primitive
+from .trace import unflatten_gradients
+from .traced import Tape, Traced
+
+
+def gradient_network(graph: Graph) -> Graph:
+    """Return the network of the gradient.
+
+    Args:
+        graph: a network whose output is one number.
+
+    Returns:
+        A graph with the same arguments, whose outputs are the gradients with respect to the
+        differentiated ones, in their structure. No array is allocated to make it.
+
+    Raises:
+        NotScalarError: the output is not one number.
+
+    """
+    graph.require_scalar()
+    copy = Copy(graph)
+    one = copy.tape.constant(graph.nodes[graph.output].dtype.type(1))
+    found = copy.wave({graph.output: one})
+    gradients = [None if S is None else copy.own(S) for S in found]
+    gives = None
+    if graph.takes is not None:
+        tree = unflatten_gradients(graph, graph.takes, gradients)
+        gives = optree.tree_structure(tree, namespace=NAMESPACE)
+    return copy.graph([S for S in gradients if S is not None], gives=gives, argnums=graph.argnums)
+
+
+def hvp_network(graph: Graph) -> Graph:
+    """Return the network of ⟨∇f, v⟩, whose gradient is the Hessian of f times v.
+
+    It has one argument more than ``graph``: v, in the structure of the differentiated argument,
+    or a tuple with one structure for each where there are several. It is made once a graph.
+
+    Raises:
+        NotScalarError: the output is not one number.
+
+    """
+    if graph.hvp is not None:
+        return graph.hvp
+    graph.require_scalar()
+    chosen = _differentiated_arguments(graph)
+    copy = Copy(graph)
+    tape = copy.tape
+    one = tape.constant(graph.nodes[graph.output].dtype.type(1))
+    total: Any = None
+    for leaf, S in zip(graph.leaves, copy.wave({graph.output: one}), strict=True):
+        if S is None:
+            continue
+        place = f"args[{graph.arguments}]"
+        if len(chosen) > 1:
+            place += f"[{chosen.index(leaf.argument)}]"
+        path = re.sub(r"^args\[\d+\]", place, leaf.path)
+        node = graph.nodes[leaf.node]
+        v = tape.leaf(Abstract(node.shape, node.dtype), graph.arguments, path, False)
+        term = np.sum(S * v) if node.shape else S * v
+        if node.dtype.kind == "c":
+            term = np.real(term)
+        total = term if total is None else total + term
+    argnums = chosen[0] if len(chosen) == 1 else tuple(chosen)
+    graph.hvp = copy.graph(
+        [copy.own(total)], name=f"hvp of {graph.name}", arguments=graph.arguments + 1,
+        argnums=argnums,
+    )  # fmt: skip
+    return graph.hvp
+
+
+def transposed_network(graph: Graph) -> Graph:
+    """Return the network that maps S at the outputs to S at the leaves: linear in S.
+
+    Its last argument is the tuple of S, and the only one that is differentiated: its transpose, a
+    wave through it, maps tangents of the leaves to tangents of the outputs.
+    """
+    copy = Copy(graph, differentiated=False)
+    given: dict[int, Any] = {}
+    for place, u in enumerate(graph.outputs):
+        node = graph.nodes[u]
+        S = copy.tape.leaf(
+            Abstract(node.shape, node.dtype), graph.arguments, f"args[{graph.arguments}][{place}]",
+            True,
+        )  # fmt: skip
+        given[u] = given[u] + S if u in given else S
+    found = [copy.own(S) for S in copy.wave(given) if S is not None]
+    return copy.graph(
+        found,
+        name=f"transpose of {graph.name}",
+        arguments=graph.arguments + 1,
+        argnums=graph.arguments,
+    )
+
+
+def _differentiated_arguments(graph: Graph) -> list[int]:
+    if graph.argnums is None:
+        return list(range(graph.arguments))
+    given = graph.argnums if isinstance(graph.argnums, tuple) else (graph.argnums,)
+    return [place % graph.arguments for place in given]
+
+
+class Copy:
+    """A network recorded once more, node by node, so that a wave through it can be recorded."""
+
+    def __init__(self, graph: Graph, differentiated: bool = True) -> None:
+        self.original = graph
+        self.tape = _Tape()
+        self.values: dict[int, Any] = {}
+        for leaf in graph.leaves:
+            node = graph.nodes[leaf.node]
+            self.values[node.id] = self.tape.leaf(
+                Abstract(node.shape, node.dtype),
+                leaf.argument,
+                leaf.path,
+                leaf.differentiated and differentiated,
+            )
+        for node in graph.nodes:
+            if node.primitive == CONSTANT:
+                # Rules see constants as they are: some look whether an exponent is 2.
+                self.values[node.id] = self.tape.adopt(graph.constants[node.id]).value
+            elif node.inputs:
+                inputs = [self.tape.own(self.values[z]) for z in node.inputs]
+                self.values[node.id] = self.tape.firing(
+                    node.primitive, inputs, node.attributes, node.shape, node.dtype, node._line
+                )
+        new = {u: value.id for u, value in self.values.items() if isinstance(value, Traced)}
+        for guard in graph.guards:
+            if guard.node in new:
+                u = new[guard.node]
+                self.tape.guards[u] = Guard(u, guard.value, guard.line)
+        taken: set[int] = set()
+        for group in graph.recomputed:
+            mine = sorted({new[u] for u in group if u in new} - taken)
+            taken.update(mine)
+            if mine:
+                self.tape.recomputed.append(tuple(mine))
+
+    def wave(self, S: Mapping[int, Any]) -> list[Any]:
+        """Record a wave from S at the outputs; return S at each leaf, None if it does not vary."""
+        graph = self.original
+        nodes = Nodes(Rules(graph))
+        nodes.rules.checkpoints = {}
+        nodes.values = dict(self.values)
+        for u, given in S.items():
+            if graph.on_network[u]:
+                nodes.begin(u, given)
+        for u in wave_order(graph):
+            self.tape.place = graph.nodes[u]._line
+            for edge, message in nodes.send(u):
+                nodes.receive(edge, message)
+        self.tape.place = None
+        return [
+            (nodes.S[leaf.node] if leaf.node in nodes.S else self._zeros(leaf.node))
+            if leaf.differentiated
+            else None
+            for leaf in graph.leaves
+        ]
+
+    def _zeros(self, leaf: int) -> Any:
+        node = self.original.nodes[leaf]
+        zero = self.tape.constant(node.dtype.type(0))
+        return self.tape.apply(TABLE["broadcast_to"], (zero,), {"shape": node.shape})
+
+    def own(self, value: Any) -> Traced:
+        """Return a value as a node of the copy."""
+        return self.tape.own(value)
+
+    def graph(self, outputs: Iterable[Traced], **about: Any) -> Graph:
+        """Return the network of these outputs."""
+        defaults = {
+            "name": f"gradient of {self.original.name}",
+            "arguments": self.original.arguments,
+            "takes": self.original.takes,
+        }
+        return self.tape.graph(list(outputs), **{**defaults, **about})[0]
+
+
+class _Tape(Tape):
+    """Records shapes only; equal firings are one node, and a product with 1 is none."""
+
+    def __init__(self) -> None:
+        super().__init__(abstract=True)
+        self._firings: dict[Any, Traced] = {}
+
+    def own(self, value: Any) -> Traced:
+        """Return a value as a node of this tape."""
+        if isinstance(value, Traced) and value.tape is self:
+            return value
+        return self.constant(value)
+
+    def firing(
+        self,
+        name: str,
+        inputs: list[Traced],
+        attributes: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: Any,
+        place: Any,
+    ) -> Traced:
+        """Record a node, or return the one that does the same."""
+        key = _key(name, inputs, attributes)
+        if key not in self._firings:
+            self._firings[key] = self.fire(name, inputs, attributes, shape, dtype, None, place)
+        return self._firings[key]
+
+    def apply(
+        self, primitive: Primitive, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> Traced:
+        """Record a firing, or return the node that does the same."""
+        operands = [self.own(value) for value in inputs]
+        if primitive.name == "multiply":
+            for one, other in (operands, operands[::-1]):
+                if self._is_one(one) and np.result_type(one.dtype, other.dtype) == other.dtype:
+                    return other
+        key = _key(primitive.name, operands, attributes)
+        if key not in self._firings:
+            self._firings[key] = super().apply(primitive, tuple(operands), attributes)
+        return self._firings[key]
+
+    def _is_one(self, z: Traced) -> bool:
+        value: Array = self.constants.get(z.id)
+        return value is not None and z.shape == () and bool(value == 1)
+
+
+def _key(name: str, inputs: list[Traced], attributes: dict[str, Any]) -> Any:
+    return name, tuple([z.id for z in inputs]), tuple(sorted(attributes.items()))

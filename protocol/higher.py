@@ -1,0 +1,273 @@
+"""Derivatives beyond one gradient: forward mode, Jacobians, Hessians and their products.
+
+All are waves. A Jacobian is one wave an output; forward mode is a wave through the transposed
+network, whose messages are linear in S; a Hessian-vector product is a wave through the network of
+⟨∇f, v⟩.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import optree
+
+from .arrays import Array, settle
+from .backward import S_at, backward, forward_order, gradients, rules_of
+from .differentiate import again, bound, known, send, shaped, value_of, zeros
+from .errors import ArgumentError
+from .gradient_network import gradient_network, hvp_network, transposed_network
+from .graph import Graph, Leaf
+from .node import Nodes
+from .pytree import flatten_tree
+from .trace import Argnums, Recording, leaf_values, unflatten_gradients
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, ...]:
+    """Return ``f(*primals)`` and its derivative along ``tangents``.
+
+    Args:
+        f: a function in plain NumPy; its value is an array, a number, or a pytree of them.
+        primals: the arguments.
+        tangents: for each argument the direction in which it moves, of the same structure and
+            shapes (None where an array does not vary).
+        has_aux: ``f`` returns a pair, and what else it returned comes third.
+
+    Example:
+        ``value, slope = bw.jvp(np.tanh, (x,), (v,))``
+
+    """
+    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
+        raise ArgumentError("bw.jvp takes two tuples, (x, ...) and (v, ...): one v an argument")
+    if len(primals) != len(tangents):
+        raise ArgumentError(f"{len(primals)} arguments and {len(tangents)} tangents")
+    recording, nodes = known(f, tuple(primals), None, has_aux)
+    graph = recording.graph
+    value = value_of(graph, nodes)
+    columns = Columns(recording)
+    slope = shaped(graph, columns.along(_tangents(recording, tuple(tangents))))
+    return (value, slope, recording.aux) if has_aux else (value, slope)
+
+
+def _tangents(recording: Recording, tangents: tuple[Any, ...]) -> list[Array]:
+    graph, _, flat, _ = recording
+    leaves, structure = flatten_tree(tangents)
+    varying = [leaf for leaf in graph.leaves if leaf.differentiated]
+    every = len(leaves) == len(graph.leaves) and structure == flat.structure
+    if every:
+        leaves = [v for v, leaf in zip(leaves, graph.leaves, strict=True) if leaf.differentiated]
+    if len(leaves) != len(varying):
+        raise ArgumentError(
+            f"the tangents have {len(leaves)} arrays, and the arguments {len(varying)} that vary"
+        )
+    return [
+        _like(graph, leaf, v, "the tangent of") for leaf, v in zip(varying, leaves, strict=True)
+    ]
+
+
+def _like(graph: Graph, leaf: Leaf, v: Any, what: str) -> Array:
+    node = graph.nodes[leaf.node]
+    v = v if hasattr(v, "dtype") else np.asarray(v)
+    if v.shape != node.shape:
+        raise ArgumentError(f"{what} {leaf.path} has shape {v.shape}, and {leaf.path} {node.shape}")
+    return settle(v.astype(node.dtype))
+
+
+class Columns:
+    """The derivative of a traced function along directions: waves through its transpose."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.original = recording.graph
+        self.network = transposed_network(recording.graph)
+        leaves = [recording.values[leaf.node] for leaf in recording.graph.leaves]
+        start = [zeros(recording.graph, u) for u in recording.graph.outputs]
+        self._known = fired(self.network, [*leaves, *start])
+
+    def along(self, v: Sequence[Array]) -> list[Array]:
+        """Return the derivative of each output; ``v`` has a direction for each varying leaf."""
+        nodes = again(self._known)
+        given: dict[int, Array] = {}
+        for u, each in zip(self.network.outputs, v, strict=True):
+            given[u] = given[u] + each if u in given else each
+        send(nodes, given)
+        places = [leaf.node for leaf in self.network.leaves if leaf.differentiated]
+        return [
+            nodes.S[place] if place in nodes.S else zeros(self.original, u)
+            for place, u in zip(places, self.original.outputs, strict=True)
+        ]
+
+
+def fired(graph: Graph, leaves: Sequence[Array]) -> Nodes:
+    """Return the nodes of a graph with their values, from those of its leaves."""
+    nodes = Nodes(rules_of(graph))
+    for leaf, value in zip(graph.leaves, leaves, strict=True):
+        nodes.place(leaf.node, value)
+    nodes.fire(forward_order(graph))
+    return nodes
+
+
+def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return a function that gives the Hessian of ``f`` times a vector.
+
+    It takes the arguments of ``f`` and then v, which has the structure of the differentiated
+    argument (a tuple with one structure each, where ``argnums`` is a tuple). The cost is a small
+    constant times that of the gradient, whatever the size of the Hessian.
+
+    Example:
+        ``bw.hvp(rosenbrock)(x, v)``
+
+    """
+
+    @wraps(f)
+    def product(*args: Any, **kwargs: Any) -> Any:
+        if len(args) < 2:
+            raise ArgumentError("bw.hvp(f) takes the arguments of f and then v: bw.hvp(f)(x, v)")
+        graph, _, flat, _ = known(bound(f, kwargs), args[:-1], argnums)[0]
+        network = hvp_network(graph)
+        if not network.on_network[network.output]:
+            return gradients(graph, flat, {})
+        return backward(network, *args).grads
+
+    return product
+
+
+def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """Return a function that gives the Jacobian of ``f``.
+
+    For an output of shape (m...) and an argument of shape (n...) it has shape (m..., n...). Where
+    the value or the arguments are pytrees, it is one in the structure of the value, with one in
+    the structure of the arguments at each leaf. There is one wave an output entry, or, where the
+    arguments have far fewer entries, one an argument entry. Complex functions must be holomorphic.
+
+    Example:
+        ``bw.jacobian(lambda x: np.outer(x, x))(np.arange(3.0))``
+
+    """
+
+    @wraps(f)
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        recording, nodes = known(bound(f, kwargs), args, argnums)
+        graph = recording.graph
+        entries = sum(graph.nodes[u].abstract.size for u in graph.outputs)
+        varying = [leaf for leaf in graph.leaves if leaf.differentiated]
+        width = sum(graph.nodes[leaf.node].abstract.size for leaf in varying)
+        if entries > 4 * width:  # a column costs some four times what a row does
+            blocks = _by_columns(recording, varying)
+        else:
+            blocks = _by_rows(graph, nodes, varying)
+        return _assembled(graph, recording.flat.structure, blocks)
+
+    return matrix
+
+
+def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """Return a function that gives the Hessian of ``f``, whose value is one number.
+
+    For an argument of shape (n...) it has shape (n..., n...). There is one wave an entry through
+    the gradient network; for a large argument, use :func:`hvp` instead.
+
+    Example:
+        ``bw.hessian(rosenbrock)(x)``
+
+    """
+
+    @wraps(f)
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        graph, values, flat, _ = known(bound(f, kwargs), args, argnums)[0]
+        network = gradient_network(graph)
+        nodes = fired(network, [values[leaf.node] for leaf in graph.leaves])
+        varying = [leaf for leaf in network.leaves if leaf.differentiated]
+        return _assembled(network, flat.structure, _by_rows(network, nodes, varying))
+
+    return matrix
+
+
+def _basis(graph: Graph, u: int) -> Iterator[Array]:
+    """Yield, for each entry of a node, the array of its shape that is 1 there and 0 elsewhere."""
+    node = graph.nodes[u]
+    for place in range(node.abstract.size):
+        unit = np.zeros(node.abstract.size, node.dtype)
+        unit[place] = 1
+        yield settle(unit.reshape(node.shape))
+
+
+Blocks = list[list[Array]]
+"""For each output, for each varying leaf, the block of the Jacobian."""
+
+
+def _by_rows(graph: Graph, nodes: Nodes, varying: Sequence[Leaf]) -> Blocks:
+    blocks: Blocks = []
+    for u in graph.outputs:
+        rows: list[list[Array]] = [[] for _ in varying]
+        for unit in _basis(graph, u):
+            sent = again(nodes)
+            send(sent, {u: S_at(graph, u, unit)})
+            for column, leaf in zip(rows, varying, strict=True):
+                place = leaf.node
+                column.append(sent.S[place] if place in sent.S else zeros(graph, place))
+        shape = graph.nodes[u].shape
+        blocks.append(
+            [
+                _stacked(column, shape, graph.nodes[leaf.node].shape, graph.nodes[leaf.node].dtype)
+                for column, leaf in zip(rows, varying, strict=True)
+            ]
+        )
+    return blocks
+
+
+def _by_columns(recording: Recording, varying: Sequence[Leaf]) -> Blocks:
+    graph = recording.graph
+    columns = Columns(recording)
+    still = [zeros(graph, leaf.node) for leaf in varying]
+    blocks: Blocks = [[] for _ in graph.outputs]
+    for place, leaf in enumerate(varying):
+        found: list[list[Array]] = [[] for _ in graph.outputs]
+        for unit in _basis(graph, leaf.node):
+            slopes = columns.along([*still[:place], unit, *still[place + 1 :]])
+            for column, slope in zip(found, slopes, strict=True):
+                column.append(slope)
+        for block, column, u in zip(blocks, found, graph.outputs, strict=True):
+            shape = graph.nodes[leaf.node].shape
+            turned = _stacked(column, shape, graph.nodes[u].shape, graph.nodes[u].dtype)
+            order = [*range(len(shape), len(np.shape(turned))), *range(len(shape))]
+            block.append(np.transpose(turned, order))
+    return blocks
+
+
+def _stacked(
+    rows: list[Array], shape: tuple[int, ...], entry: tuple[int, ...], dtype: Any
+) -> Array:
+    if not rows:
+        return np.zeros((*shape, *entry), dtype)
+    if not shape:
+        return rows[0]
+    return np.reshape(np.stack(rows), (*shape, *entry))
+
+
+def _assembled(graph: Graph, structure: Any, blocks: Blocks) -> Any:
+    """Give the blocks the structure of the value and, at each leaf, that of the arguments."""
+    parts = []
+    for row in blocks:
+        each = iter(row)
+        found = [next(each) if leaf.differentiated else None for leaf in graph.leaves]
+        parts.append(unflatten_gradients(graph, structure, found))
+    if graph.gives is None:
+        return parts[0] if len(parts) == 1 else tuple(parts)
+    if optree.treespec_is_leaf(graph.gives):
+        return parts[0]
+    return optree.tree_unflatten(graph.gives, parts)
+
+
+def forward(graph: Graph, *args: Any) -> Any:
+    """Return the value of a network, in this process: its outputs, in their structure.
+
+    Args:
+        graph: the network, from :func:`trace` or :func:`gradient_network`.
+        *args: values of the shapes that it was traced with.
+
+    """
+    return value_of(graph, fired(graph, leaf_values(graph, args)[0]))
