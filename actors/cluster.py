@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import ray
@@ -14,12 +15,17 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 
 from ..protocol import graph_file
 from ..protocol.errors import BackwaveError, ClusterError
+from ..protocol.gradient_network import hvp_network
 from ..protocol.graph import Graph
 from ..protocol.message import Frame
+from ..protocol.user_primitive import sources
 from ..scheduler.partition import Mapped
 from ..scheduler.plan import CPU, GPU, Plan, Stage, plan
 from .execute import PlannedResult, execute, new_run
 from .worker import Worker, assignments
+
+KEPT_PLANS = 8
+"""How many plans a cluster keeps, to go back to one: a gradient and its Hessian take turns."""
 
 JOIN_SECONDS = 15.0
 """How long a cluster that is joined may take to answer."""
@@ -45,10 +51,11 @@ class RayEngine:
 
     def load(self, the_plan: Plan, run: str) -> None:
         """Give every worker its partition."""
+        given = assignments(the_plan, run, sources(the_plan.graph))
         data = ray.put(graph_file.to_bytes(the_plan.graph))
         loads = [
             actor.load.remote(data, assignment)
-            for actor, assignment in zip(self._actors, assignments(the_plan, run), strict=True)
+            for actor, assignment in zip(self._actors, given, strict=True)
         ]
         wait(loads, self._deadline, [f"worker {i} to load" for i in range(len(loads))])
 
@@ -179,8 +186,7 @@ class Cluster:
         self._owns_ray = False
         self._pool: dict[str, list[Any]] = {CPU: [], GPU: []}
         self._cpus_each = 0.0
-        self._key: tuple[Any, ...] = ()
-        self._plan: Plan | None = None
+        self._plans: dict[tuple[Any, ...], Plan] = {}
         self._loaded: Plan | None = None
         self._engine: RayEngine | None = None
         self._run = ""
@@ -233,12 +239,50 @@ class Cluster:
             the timeline, the plan, and each worker's share.
 
         """
-        # A mapping of the user's own may have changed since: it is followed anew.
-        key = (graph, granularity, partitioner, policy) if isinstance(partitioner, str) else ()
-        if self._plan is None or not key or self._key != key:
-            self._plan = plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
-            self._key = key
-        return self.run(self._plan, *args, check_finite=check_finite)
+        planned = self._planned(graph, granularity, partitioner, policy)
+        return self.run(planned, *args, check_finite=check_finite)
+
+    def hvp(
+        self,
+        graph: Graph,
+        *args: Any,
+        granularity: str = "partition",
+        policy: str = "eager",
+        check_finite: bool = False,
+    ) -> PlannedResult:
+        """Run a Hessian-vector product over the workers: one pass of the network of ⟨∇f, v⟩.
+
+        Args:
+            graph: the network of f.
+            *args: values of the shapes that it was traced with, and then v: of the structure of
+                the differentiated argument, a tuple with one each where there are several.
+            granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
+            policy: ``"eager"`` or ``"level"``.
+            check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
+
+        Returns:
+            A result whose ``grads`` are the Hessian times v, in the structure of v, and whose
+            ``value`` is ⟨∇f, v⟩; the ledger is that of its own network, ``result.plan.graph``.
+
+        Raises:
+            IndependentOutputError: f is linear: its Hessian is 0, and there is nothing to send.
+
+        """
+        planned = self._planned(hvp_network(graph), granularity, "levels", policy)
+        return self.run(planned, *args, check_finite=check_finite)
+
+    def _planned(
+        self, graph: Graph, granularity: str, partitioner: str | Mapped, policy: str
+    ) -> Plan:
+        """Return the plan for a network, the same one as before where nothing has changed."""
+        if not isinstance(partitioner, str):
+            # A mapping of the user's own may have changed since: it is followed anew.
+            return plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
+        key = graph, granularity, partitioner, policy
+        if key not in self._plans:
+            made = plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
+            self._plans = dict([*self._plans.items(), (key, made)][-KEPT_PLANS:])
+        return self._plans[key]
 
     def run(self, the_plan: Plan, *args: Any, check_finite: bool = False) -> PlannedResult:
         """Run one pass of a plan over the workers; those stay loaded for the next pass."""
@@ -252,6 +296,9 @@ class Cluster:
                 run=self._run,
                 number=self._number,
                 check_finite=check_finite,
+                hvp=partial(
+                    self.hvp, granularity=the_plan.granularity, policy=the_plan.policy.name
+                ),
             )
         except (ClusterError, KeyboardInterrupt):
             self._discard()  # dead or still busy: the next run starts new ones

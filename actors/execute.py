@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from ..protocol.arrays import Array, settle
-from ..protocol.backward import Result, Span, gradients
+from ..protocol.backward import Result, Span, curvature_here, gradients
+from ..protocol.gradient_network import direction, hvp_network
+from ..protocol.graph import Graph
 from ..protocol.message import Frame
+from ..protocol.pytree import flatten
 from ..protocol.trace import leaf_values
 from ..scheduler.plan import Plan
 from ..scheduler.run import Engine, Share, drive, ledger_of, shares
 from .local import LocalEngine
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 
 class SumsEngine(Engine, Protocol):
@@ -23,7 +31,7 @@ class SumsEngine(Engine, Protocol):
         """Return a frame with S at nodes of a worker."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class PlannedResult(Result):
     """What a run of a plan gives: a :class:`Result`, the plan, and each worker's share of it."""
 
@@ -77,8 +85,12 @@ def execute(
     run: str,
     number: int,
     check_finite: bool = False,
+    hvp: Product | None = None,
 ) -> PlannedResult:
-    """Run one pass of a plan with these arguments, and check its ledger."""
+    """Run one pass of a plan with these arguments, and check its ledger.
+
+    ``hvp(graph, *args, v)`` runs a Hessian-vector product where this pass runs.
+    """
     graph = plan.graph
     values, flat = leaf_values(graph, args)
     given = {leaf.node: value for leaf, value in zip(graph.leaves, values, strict=True)}
@@ -93,7 +105,29 @@ def execute(
         timeline=sorted(timeline, key=lambda span: span.start),
         plan=plan,
         workers=shares(plan, outcome.reports),
+        curvature=lambda: _curvature(graph, args, hvp),
     )
+
+
+Product = Callable[..., Result]
+
+
+def _curvature(graph: Graph, args: tuple[Any, ...], hvp: Product | None) -> LinearOperator:
+    if hvp is None:
+        return curvature_here(graph, args)
+    from ..protocol.hessian import operator
+
+    structure = flatten(args).structure
+    network = hvp_network(graph)
+    curved = bool(network.on_network[network.output])
+
+    def product(v: list[Array]) -> list[Array]:
+        if not curved:
+            return [np.zeros(np.shape(each)) for each in v]
+        grads = hvp(graph, *args, direction(graph, structure, v)).grads
+        return flatten((grads,)).leaves
+
+    return operator(graph, product)
 
 
 def run_locally(plan: Plan, *args: Any, check_finite: bool = False) -> PlannedResult:

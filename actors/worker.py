@@ -14,6 +14,7 @@ from ..protocol.backward import Span, first_S
 from ..protocol.errors import ProtocolError, WireError
 from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header, Message
 from ..protocol.node import Nodes, Rules
+from ..protocol.user_primitive import Source, import_sources
 from ..scheduler.plan import Plan, PlannedFrame, Stage
 from ..scheduler.run import Report
 from .device import device
@@ -29,10 +30,11 @@ class Assignment:
     nodes: tuple[int, ...]
     stages: dict[int, Stage]
     frames: dict[int, PlannedFrame]
+    imports: tuple[Source, ...] = ()
 
 
-def assignments(plan: Plan, run: str) -> list[Assignment]:
-    """Return what each worker must know of a plan."""
+def assignments(plan: Plan, run: str, imports: tuple[Source, ...] = ()) -> list[Assignment]:
+    """Return what each worker must know of a plan; ``imports`` define its users' primitives."""
     nodes: list[list[int]] = [[] for _ in range(plan.partitions)]
     stages: list[dict[int, Stage]] = [{} for _ in range(plan.partitions)]
     for u, place in enumerate(plan.partition):
@@ -52,6 +54,7 @@ def assignments(plan: Plan, run: str) -> list[Assignment]:
                 for stage in stages[place].values()
                 for number in (*stage.receives, *stage.sends)
             },
+            imports,
         )
         for place in range(plan.partitions)
     ]
@@ -78,6 +81,7 @@ class Worker:
 
     def load(self, graph: bytes, assignment: Assignment) -> None:
         """Take over a partition of a network."""
+        import_sources(assignment.imports)
         self._graph = graph_file.from_bytes(graph)
         given_away = {
             key

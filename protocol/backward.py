@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from time import time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -18,6 +18,9 @@ from .graph import Graph
 from .ledger import Ledger
 from .node import Nodes, Rules, fit
 from .trace import Flat, leaf_values, unflatten_gradients
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Sums(Mapping[int, Array]):
         return len(self._known)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Result:
     """What a pass gives.
 
@@ -75,6 +78,17 @@ class Result:
     S: Mapping[int, Array]
     ledger: Ledger
     timeline: list[Span]
+    curvature: Callable[[], LinearOperator] = field(repr=False)
+
+    @property
+    def hessian(self) -> LinearOperator:
+        """The Hessian at this pass's arguments, as a SciPy LinearOperator, without its entries.
+
+        It acts on the differentiated arguments laid end to end: each product is one wave through
+        the gradient network, run where this pass was. The arguments must not have been changed in
+        place since.
+        """
+        return self.curvature()
 
 
 @cache
@@ -125,6 +139,13 @@ def wave_order(graph: Graph) -> list[int]:
     return [u for u in range(max(graph.outputs, default=-1), -1, -1) if here[u]]
 
 
+def curvature_here(graph: Graph, args: tuple[Any, ...]) -> LinearOperator:
+    """Return the Hessian as an operator whose products are waves in this process."""
+    from .hessian import in_process
+
+    return in_process(graph, args)
+
+
 def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
     """Run one pass in this process.
 
@@ -166,6 +187,7 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
         S=Sums(nodes.S),
         ledger=ledger,
         timeline=timeline,
+        curvature=lambda: curvature_here(graph, args),
     )
 
 

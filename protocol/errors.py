@@ -36,6 +36,14 @@ class GuardError(BackwaveError, ValueError):
 class NonFiniteError(BackwaveError, FloatingPointError):
     """A NaN or an infinity arose; the message names the first node where it did."""
 
+    def __str__(self) -> str:
+        """Return the message; what was found stands beside it in ``args``."""
+        return str(self.args[0]) if self.args else ""
+
+
+class GradientError(BackwaveError, AssertionError):
+    """A derivative is not what finite differences give."""
+
 
 class CycleError(BackwaveError, ValueError):
     """The network has a cycle; back-propagation needs an acyclic one."""

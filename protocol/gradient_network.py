@@ -9,7 +9,7 @@ gives the Hessian times a vector, over the same workers and with the same ledger
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,18 @@ def _differentiated_arguments(graph: Graph) -> list[int]:
         return list(range(graph.arguments))
     given = graph.argnums if isinstance(graph.argnums, tuple) else (graph.argnums,)
     return [place % graph.arguments for place in given]
+
+
+def direction(graph: Graph, structure: Any, leaves: Sequence[Any]) -> Any:
+    """Return v as :func:`hvp_network` takes it, from one array for each differentiated leaf.
+
+    ``structure`` is that of the arguments of ``graph``.
+    """
+    each = iter(leaves)
+    v = [next(each) if leaf.differentiated else None for leaf in graph.leaves]
+    tree = unflatten_gradients(graph, structure, v)
+    chosen = _differentiated_arguments(graph)
+    return tree[0] if len(chosen) == 1 and not isinstance(graph.argnums, int) else tree
 
 
 class Copy:

@@ -103,6 +103,21 @@ class Guard:
     line: str
 
 
+class Wiring(NamedTuple):
+    """The edges, seen from their ends.
+
+    Attributes:
+        sends: for each node that sends, the numbers of its edges, which stand together.
+        turn: for each edge, how many messages its source takes before the one on it.
+        fan_out: for each node that receives, how many messages come.
+
+    """
+
+    sends: dict[int, range]
+    turn: list[int]
+    fan_out: dict[int, int]
+
+
 class Graph:
     """A network of nodes in topological order, with one output or several.
 
@@ -220,6 +235,25 @@ class Graph:
         return self._reached
 
     @cached_property
+    def wiring(self) -> Wiring:
+        """Who sends over which edges, and in which turn, and how many messages come to whom."""
+        sends: dict[int, range] = {}
+        turn: list[int] = []
+        fan_out: dict[int, int] = {}
+        sender, first = -1, 0
+        for number, (z, u, _) in enumerate(self.edges):
+            if u != sender:
+                if number:
+                    sends[sender] = range(first, number)
+                sender, first = u, number
+            before = fan_out.get(z, 0)
+            turn.append(before)
+            fan_out[z] = before + 1
+        if turn:
+            sends[sender] = range(first, len(turn))
+        return Wiring(sends, turn, fan_out)
+
+    @cached_property
     def levels(self) -> list[int]:
         """The level of each node: the longest path to it from a node without inputs."""
         levels = [0] * len(self.nodes)
@@ -227,6 +261,16 @@ class Graph:
             if node.inputs:
                 levels[node.id] = 1 + max([levels[z] for z in node.inputs])
         return levels
+
+    @cached_property
+    def guard_at(self) -> dict[int, Guard]:
+        """The guard at each node that has one."""
+        return {guard.node: guard for guard in self.guards}
+
+    @cached_property
+    def group_of(self) -> dict[int, int]:
+        """For each node in a group that is computed again, the place of the group."""
+        return {u: number for number, group in enumerate(self.recomputed) for u in group}
 
     @property
     def num_nodes(self) -> int:
@@ -309,6 +353,15 @@ class Graph:
         from .graph_file import load
 
         return load(path)
+
+    def summary(self) -> None:
+        """Print a table of the nodes: name, inputs, value, operations and the user's line.
+
+        A node with a dot is not between a differentiated leaf and the output.
+        """
+        from .summary import summary
+
+        print(summary(self))
 
     def __repr__(self) -> str:
         """Say the size."""

@@ -46,31 +46,36 @@ class Rules:
         self.graph = graph
         self.forward: dict[int, tuple[Callable[..., Array], tuple[int, ...]]] = {}
         self.messages: dict[int, list[tuple[int, Callable[..., Array], int]]] = {}
-        self.here = frozenset(range(len(graph.nodes)) if nodes is None else nodes)
-        for u in sorted(self.here):
+        order: Iterable[int] = range(len(graph.nodes)) if nodes is None else sorted(nodes)
+        self.here = frozenset(order)
+        # A place that holds few nodes looks at few: all that needs every edge is in the graph,
+        # once for all places.
+        sends, self.turn, self.fan_out = graph.wiring
+        edges = graph.edges
+        needed = set(self.here)
+        for u in order:
             node = graph.nodes[u]
-            if node.inputs:
-                rule = graph.primitive(u).forward
-                if node.attributes:
-                    rule = partial(rule, **node.attributes)
-                self.forward[u] = rule, node.inputs
-        fan_out: dict[int, int] = {}
-        self.turn: list[int] = []
-        for number, (z, u, position) in enumerate(graph.edges):
-            self.turn.append(fan_out.get(z, 0))
-            fan_out[z] = self.turn[number] + 1
-            if u in self.forward:
-                message = graph.primitive(u).message(position)
+            if not node.inputs:
+                continue
+            needed.update(node.inputs)
+            primitive = graph.primitive(u)
+            rule = primitive.forward
+            if node.attributes:
+                rule = partial(rule, **node.attributes)
+            self.forward[u] = rule, node.inputs
+            if u not in sends:
+                continue
+            out = self.messages[u] = []
+            for number in sends[u]:
+                edge = edges[number]
+                message = primitive.message(edge.position)
                 assert message is not None  # or it would be no edge
-                node = graph.nodes[u]
                 if node.attributes:
                     message = partial(message, **node.attributes)
-                self.messages.setdefault(u, []).append((number, message, z))
-        self.fan_out = fan_out
-        needed = {z for _, inputs in self.forward.values() for z in inputs}
-        needed |= self.here
-        self.constants = {z: place(value) for z, value in graph.constants.items() if z in needed}
-        self.guards = {guard.node: guard for guard in graph.guards}
+                out.append((number, message, edge.source))
+        constants = graph.constants
+        self.constants = {z: place(constants[z]) for z in needed if z in constants}
+        self.guards = {u: graph.guard_at[u] for u in self.here if u in graph.guard_at}
         self.checkpoints = checkpoints(graph, self.here, keep)
 
 
@@ -90,14 +95,15 @@ def checkpoints(graph: Graph, here: frozenset[int], keep: Iterable[int]) -> dict
     """
     if not graph.recomputed:
         return {}
-    group_of = {u: number for number, group in enumerate(graph.recomputed) for u in group}
+    group_of = graph.group_of
     kept = {*keep, *graph.outputs}
     for u in here:
         for z in graph.nodes[u].inputs:
             if group_of.get(z) != group_of.get(u):
                 kept.add(z)
     found: dict[int, Checkpoint] = {}
-    for group in graph.recomputed:
+    for number in sorted({group_of[u] for u in here if u in group_of}):
+        group = graph.recomputed[number]
         mine = tuple(sorted(u for u in group if u in here and graph.nodes[u].inputs))
         inner = tuple(u for u in mine if u not in kept)
         if inner:
@@ -221,9 +227,9 @@ class Nodes:
         if self.check_finite:
             require_finite(node, value, "value", self._ranges(node))
 
-    def _ranges(self, node: Node) -> str:
+    def _ranges(self, node: Node) -> dict[str, str]:
         known = self.rules.graph.nodes
-        return "; ".join(f"{known[z].name} {span(self.values[z])}" for z in node.inputs)
+        return {known[z].name: span(self.values[z]) for z in node.inputs}
 
     def receive(self, edge: int, message: Array) -> None:
         """Take the message on edge number ``edge`` into its node's sum.
@@ -338,16 +344,45 @@ def fit(message: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     return settle(message)
 
 
-def require_finite(node: Node, value: Array, what: str, ranges: str) -> None:
+@dataclass(frozen=True, slots=True)
+class NonFinite:
+    """Where a NaN or an infinity arose.
+
+    Attributes:
+        node: the node.
+        kind: ``"NaN"`` or ``"infinity"``.
+        what: ``"value"``, or the message that it sent: ``"message to w"``.
+        ranges: for each of its inputs, by name, the range of its values.
+
+    """
+
+    node: Node
+    kind: str
+    what: str
+    ranges: dict[str, str]
+
+    @property
+    def line(self) -> str:
+        """The user's source line, ``file.py:12``."""
+        return self.node.line
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        place = f"{self.line}: " if self.line else ""
+        inputs = "; ".join(f"{name} {span}" for name, span in self.ranges.items())
+        return (
+            f"{place}{self.kind} arose in the {self.what} of {self.node.name}"
+            f"{f'; its inputs are {inputs}' if inputs else ''}"
+        )
+
+
+def require_finite(node: Node, value: Array, what: str, ranges: dict[str, str]) -> None:
     """Raise if a floating-point value has a NaN or an infinity, naming the node and its line."""
     if not is_float(value.dtype) or bool(np.all(np.isfinite(value))):
         return
     kind = "NaN" if bool(np.any(np.isnan(value))) else "infinity"
-    place = f"{node.line}: " if node.line else ""
-    raise NonFiniteError(
-        f"{place}{kind} arose in the {what} of {node.name}"
-        + (f"; its inputs are {ranges}" if ranges else "")
-    )
+    found = NonFinite(node, kind, what, ranges)
+    raise NonFiniteError(str(found), found)
 
 
 def span(value: Array) -> str:

@@ -24,8 +24,10 @@ from .rules import TABLE, Abstract, Primitive, unknown
 from .rules.primitive import Recorded
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__))
 _INTERNAL = tuple(
-    os.path.join(folder, "") for folder in (_HERE, os.path.dirname(os.path.abspath(np.__file__)))
+    os.path.join(folder, "")
+    for folder in (_HERE, _NUMPY, os.path.join(os.path.dirname(_NUMPY), "scipy"))
 )
 _WEAK = (bool, int, float, complex)
 

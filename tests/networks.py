@@ -13,6 +13,9 @@ import backwave as bw
 from backwave.scripts.load import load_target
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+# About a thousand nodes each: as many workers in one process, each with the whole graph, take long.
+LONG = ("fluid", "kalman", "lstm", "ode_fit", "wave_inversion")
+SHORT_EXAMPLES = [path for path in EXAMPLES if path.stem not in LONG]
 
 
 def example(path):

@@ -1,4 +1,8 @@
-"""The traced forms of reductions: ``np.sum``, ``np.max``, ``np.var`` and their like."""
+"""The traced forms of reductions: ``np.sum``, ``np.max``, ``np.var`` and their like.
+
+Without options a reduction is one node. ``where=`` and ``initial=`` are written with np.where:
+what is left out becomes what the reduction does not notice, 0 in a sum and 1 in a product.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +11,162 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import real_of
+from ..errors import ShapeError, TraceError
+from ..rules import TABLE
+from ..rules.elementwise import LOG_2
+from ..rules.primitive import Recorded
+from ..rules.reductions import float_dtype, reduced_shape, reduced_size
+from ..traced import user_line
 from .register import MISSING, all_axes, face, one_axis, only, record
-from .values import astype
+
+Axes = tuple[int, ...] | None
+
+
+def axes_of(axis: Any, ndim: int) -> Axes:
+    """Return axes counted from 0; NumPy lets a number without axes be reduced over axis 0."""
+    if axis is None:
+        return None
+    if type(axis) is int:
+        if 0 <= axis < ndim:
+            return (axis,)
+        if ndim == 0 and axis in (0, -1):
+            return ()
+    return all_axes(axis, ndim)
+
+
+def array_of(value: Any) -> Any:
+    """Return a node or an array as it is, and what NumPy would make an array as one."""
+    return value if isinstance(value, Recorded | np.ndarray) else np.asarray(value)
+
+
+def cast(value: Any, dtype: Any) -> Any:
+    """Return the value with this dtype."""
+    return value if value.dtype == dtype else value.astype(dtype)
+
+
+def mask_of(where: Any, a: Any, what: str) -> Any:
+    """Return ``where=`` as an array of truths that broadcasts to a's shape; None if it is True."""
+    if where is None or where is MISSING or where is True:
+        return None
+    mask = array_of(where)
+    if mask.dtype.kind != "b":
+        raise TraceError(f"{user_line()}: {what} takes truths as where=, not {mask.dtype}")
+    try:
+        fits = np.broadcast_shapes(mask.shape, a.shape) == a.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"{user_line()}: {what}: where= of shape {mask.shape} does not broadcast to {a.shape}"
+        )
+    return mask
+
+
+def kept(keepdims: Any) -> bool:
+    """Return ``keepdims=`` as True or False."""
+    return keepdims is not MISSING and bool(keepdims)
+
+
+def lowest(dtype: Any) -> Any:
+    """Return the least value of a dtype, which no maximum notices."""
+    if dtype.kind == "b":
+        return False
+    if dtype.kind == "c":
+        return dtype.type(complex(-np.inf, -np.inf))
+    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
+
+
+def highest(dtype: Any) -> Any:
+    """Return the greatest value of a dtype, which no minimum notices."""
+    if dtype.kind == "b":
+        return True
+    if dtype.kind == "c":
+        return dtype.type(complex(np.inf, np.inf))
+    return np.inf if dtype.kind == "f" else int(np.iinfo(dtype).max)
+
+
+# For each reduction: what it does not notice, and how an initial value joins its result.
+_NEUTRAL: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any] | None]] = {
+    "sum": (lambda dtype: 0, np.add),
+    "prod": (lambda dtype: 1, np.multiply),
+    "max": (lowest, np.maximum),
+    "min": (highest, np.minimum),
+    "any": (lambda dtype: False, np.logical_or),
+    "all": (lambda dtype: True, np.logical_and),
+    "mean": (lambda dtype: 0, None),
+}
+
+
+def _with_options(
+    name: str, a: Any, axis: Any, dtype: Any, out: Any, keepdims: bool, initial: Any, where: Any
+) -> Any:
+    """Compose a reduction that has more than an axis."""
+    what = f"np.{name}"
+    only(what, out=out)
+    a = array_of(a)
+    if dtype is not None:
+        a = cast(a, np.dtype(dtype))
+    axes = axes_of(axis, a.ndim)
+    options: dict[str, Any] = {"axis": axes, "keepdims": keepdims}
+    mask = mask_of(where, a, what)
+    has_initial = initial is not None and initial is not MISSING
+    if name == "mean" and mask is not None:
+        a = cast(a, float_dtype(a.dtype))
+        result = np.sum(np.where(mask, a, 0), **options) / _count(mask, a, axes, keepdims)
+        return result if dtype is None else cast(result, np.dtype(dtype))
+    function = getattr(np, name)
+    if name in ("max", "min"):
+        if mask is not None and not has_initial:
+            raise TraceError(
+                f"{user_line()}: {what} with where= needs initial=, its value where all is left out"
+            )
+        if has_initial and reduced_size(a, axes) == 0:
+            start = cast(array_of(initial), a.dtype)
+            return np.broadcast_to(start, reduced_shape(a, axes, keepdims))
+    if mask is not None:
+        a = np.where(mask, a, _NEUTRAL[name][0](a.dtype))
+    result = function(a, **options)
+    join = _NEUTRAL[name][1]
+    if has_initial and join is not None:
+        result = join(result, cast(array_of(initial), result.dtype))
+    return result if dtype is None else cast(result, np.dtype(dtype))
+
+
+def _count(mask: Any, a: Any, axes: Axes, keepdims: bool) -> Any:
+    """Count the truths of a mask that broadcasts to a, as numbers of a's dtype."""
+    each = cast(np.broadcast_to(mask, a.shape), real_of(a.dtype))
+    return np.sum(each, axis=axes, keepdims=keepdims)
 
 
 def _reduction(name: str) -> Callable[..., Any]:
+    primitive = TABLE[name]
+
     def reduce(
         a: Any,
         axis: Any = None,
         dtype: Any = None,
         out: Any = None,
         keepdims: Any = False,
-        initial: Any = None,
-        where: Any = None,
+        initial: Any = MISSING,
+        where: Any = MISSING,
     ) -> Any:
-        only(f"np.{name}", out=out, initial=initial, where=where)
-        if dtype is not None:
-            a = astype(a, dtype)
-        keep = keepdims is not MISSING and bool(keepdims)
-        return record(name, a, axis=all_axes(axis, a.ndim), keepdims=keep)
+        keep = keepdims is not False and kept(keepdims)
+        if dtype is None and out is None and initial is MISSING and where is MISSING:
+            attributes = {"axis": axes_of(axis, len(a.shape)), "keepdims": keep}
+            return a.record(primitive, (a,), attributes)
+        return _with_options(name, a, axis, dtype, out, keep, initial, where)
 
     return reduce
 
 
-def _extremum(name: str) -> Callable[..., Any]:
+def _without_dtype(name: str) -> Callable[..., Any]:
     general = _reduction(name)
 
     def reduce(
-        a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **options: Any
+        a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *more: Any, **options: Any
     ) -> Any:
-        return general(a, axis, None, out, keepdims, **options)
+        return general(a, axis, None, out, keepdims, *more, **options)
 
     return reduce
 
@@ -44,8 +174,8 @@ def _extremum(name: str) -> Callable[..., Any]:
 def _ufunc_reduce(name: str) -> Callable[..., Any]:
     general = _reduction(name)
 
-    def reduce(a: Any, axis: Any = 0, **options: Any) -> Any:
-        return general(a, axis, **options)
+    def reduce(a: Any, axis: Any = 0, *more: Any, **options: Any) -> Any:
+        return general(a, axis, *more, **options)
 
     return reduce
 
@@ -53,19 +183,67 @@ def _ufunc_reduce(name: str) -> Callable[..., Any]:
 face(np.sum, method="sum")(_reduction("sum"))
 face(np.mean, method="mean")(_reduction("mean"))
 face(np.prod, method="prod")(_reduction("prod"))
-face(np.max, np.amax, method="max")(_extremum("max"))
-face(np.min, np.amin, method="min")(_extremum("min"))
-face(np.any, method="any")(_extremum("any"))
-face(np.all, method="all")(_extremum("all"))
-face(method="add.reduce")(_ufunc_reduce("sum"))
-face(method="multiply.reduce")(_ufunc_reduce("prod"))
-face(method="maximum.reduce")(_ufunc_reduce("max"))
-face(method="minimum.reduce")(_ufunc_reduce("min"))
-face(method="logical_or.reduce")(_ufunc_reduce("any"))
-face(method="logical_and.reduce")(_ufunc_reduce("all"))
+face(np.max, np.amax, method="max")(_without_dtype("max"))
+face(np.min, np.amin, method="min")(_without_dtype("min"))
+face(np.any, method="any")(_without_dtype("any"))
+face(np.all, method="all")(_without_dtype("all"))
+for _ufunc, _name in {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logical_or": "any",
+    "logical_and": "all",
+}.items():
+    face(method=f"{_ufunc}.reduce")(_ufunc_reduce(_name))
+
+
+def _logaddexp_reduce(ufunc: np.ufunc, scale: float) -> Callable[..., Any]:
+    def reduce(
+        a: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = MISSING,
+        where: Any = MISSING,
+    ) -> Any:
+        what = f"np.{ufunc.__name__}.reduce"
+        only(what, out=out)
+        a = array_of(a)
+        a = cast(a, float_dtype(a.dtype) if dtype is None else np.dtype(dtype))
+        mask = mask_of(where, a, what)
+        if mask is not None:
+            a = np.where(mask, a, -np.inf)
+        if scale != 1.0:
+            a = a * scale
+        result = record("logsumexp", a, axis=axes_of(axis, a.ndim), keepdims=kept(keepdims))
+        if scale != 1.0:
+            result = result / scale
+        if initial is None or initial is MISSING:
+            return result
+        return ufunc(result, cast(array_of(initial), result.dtype))
+
+    return reduce
+
+
+face(method="logaddexp.reduce")(_logaddexp_reduce(np.logaddexp, 1.0))
+face(method="logaddexp2.reduce")(_logaddexp_reduce(np.logaddexp2, LOG_2))
+
+
+@face(method="hypot.reduce")
+def hypot_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, **options: Any) -> Any:
+    """Trace ``np.hypot.reduce`` over one axis: the norm along it."""
+    keepdims = kept(options.pop("keepdims", False))
+    only("np.hypot.reduce", out=out, **options)
+    if dtype is not None:
+        a = cast(a, np.dtype(dtype))
+    return np.linalg.norm(a, axis=one_axis(axis, a.ndim), keepdims=keepdims)
 
 
 def _spread(name: str) -> Callable[..., Any]:
+    primitive = TABLE[name]
+
     def reduce(
         a: Any,
         axis: Any = None,
@@ -74,17 +252,58 @@ def _spread(name: str) -> Callable[..., Any]:
         ddof: float = 0,
         keepdims: Any = False,
         *,
-        where: Any = None,
-        mean: Any = None,
-        correction: Any = None,
+        where: Any = MISSING,
+        mean: Any = MISSING,
+        correction: Any = MISSING,
     ) -> Any:
-        only(f"np.{name}", dtype=dtype, out=out, where=where, mean=mean)
+        only(f"np.{name}", out=out)
         if correction is not None and correction is not MISSING:
             ddof = correction
-        keep = keepdims is not MISSING and bool(keepdims)
-        return record(name, a, axis=all_axes(axis, a.ndim), keepdims=keep, ddof=float(ddof))
+        a = array_of(a)
+        if dtype is not None:
+            a = cast(a, np.dtype(dtype))
+        axes, keep = axes_of(axis, a.ndim), kept(keepdims)
+        mask = mask_of(where, a, f"np.{name}")
+        if mask is None and (mean is None or mean is MISSING):
+            return record(primitive.name, a, axis=axes, keepdims=keep, ddof=float(ddof))
+        return _spread_about(name, cast(a, float_dtype(a.dtype)), axes, keep, ddof, mask, mean)
 
     return reduce
+
+
+def _spread_about(
+    name: str,
+    a: Any,
+    axes: Axes,
+    keepdims: bool,
+    ddof: float,
+    mask: Any,
+    mean: Any,
+    none_free: float = 0.0,
+) -> Any:
+    """Compose a variance or deviation with ``where=`` or about a mean that is given.
+
+    Where no degree of freedom is left, the sum of squares is divided by ``none_free``.
+    """
+    if mean is None or mean is MISSING:
+        mean = np.mean(a, axis=axes, keepdims=True, where=mask)
+    centred = a - mean
+    if mask is None:
+        free: Any = reduced_size(a, axes) - ddof
+        free = real_of(a.dtype).type(free if free > 0 else none_free)
+    else:
+        centred = np.where(mask, centred, 0)
+        free = _count(mask, a, axes, keepdims) - ddof
+        free = np.where(free > 0, free, none_free)
+    if centred.dtype.kind == "c":
+        squares = np.square(np.real(centred)) + np.square(np.imag(centred))
+    else:
+        squares = np.square(centred)
+    variance = np.sum(squares, axis=axes, keepdims=keepdims) / free
+    if name == "var":
+        return variance
+    # The deviation of entries that are all equal is 0, and so is its derivative.
+    return np.where(variance == 0, 0, np.sqrt(np.where(variance == 0, 1, variance)))
 
 
 face(np.var, method="var")(_spread("var"))
@@ -95,11 +314,168 @@ def _arg(name: str) -> Callable[..., Any]:
     def reduce(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
         only(f"np.{name}", out=out)
         place = None if axis is None else one_axis(axis, a.ndim)
-        keep = keepdims is not MISSING and bool(keepdims)
-        return record(name, a, axis=place, keepdims=keep)
+        return record(name, a, axis=place, keepdims=kept(keepdims))
 
     return reduce
 
 
 face(np.argmax, method="argmax")(_arg("argmax"))
 face(np.argmin, method="argmin")(_arg("argmin"))
+
+
+@face(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """Trace ``np.count_nonzero``."""
+    return np.sum(a if a.dtype.kind == "b" else a != 0, axis=axis, keepdims=kept(keepdims))
+
+
+@face(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+    """Trace ``np.ptp``."""
+    only("np.ptp", out=out)
+    options = {"axis": axis, "keepdims": kept(keepdims)}
+    return np.max(a, **options) - np.min(a, **options)
+
+
+# Entries that are not a number.
+
+
+def _can_be_nan(a: Any) -> bool:
+    return bool(a.dtype.kind in "fc")
+
+
+def _without_nan(name: str, a: Any) -> tuple[Any, Any]:
+    """Return the array with its NaNs made neutral, and where they were."""
+    absent = np.isnan(a)
+    return absent, np.where(absent, _NEUTRAL[name][0](a.dtype), a)
+
+
+def _nan_sum(name: str) -> Callable[..., Any]:
+    def reduce(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = MISSING,
+        where: Any = MISSING,
+    ) -> Any:
+        only(f"np.nan{name}", out=out)
+        a = array_of(a)
+        if _can_be_nan(a):
+            _, a = _without_nan(name, a)
+        function = getattr(np, name)
+        options = {"initial": initial, "where": where}
+        given = {key: value for key, value in options.items() if value is not MISSING}
+        return function(a, axis=axis, dtype=dtype, keepdims=kept(keepdims), **given)
+
+    return reduce
+
+
+face(np.nansum)(_nan_sum("sum"))
+face(np.nanprod)(_nan_sum("prod"))
+
+
+def _nan_extremum(name: str) -> Callable[..., Any]:
+    def reduce(
+        a: Any,
+        axis: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = MISSING,
+        where: Any = MISSING,
+    ) -> Any:
+        only(f"np.nan{name}", out=out)
+        a = array_of(a)
+        options: dict[str, Any] = {"axis": axis, "keepdims": kept(keepdims)}
+        if initial is not MISSING:
+            options["initial"] = initial
+        if where is not MISSING:
+            options["where"] = where
+        function = getattr(np, name)
+        if not _can_be_nan(a):
+            return function(a, **options)
+        absent, filled = _without_nan(name, a)
+        result = function(filled, **options)
+        if initial is not MISSING:
+            return result
+        return np.where(np.all(absent, axis=axis, keepdims=kept(keepdims)), np.nan, result)
+
+    return reduce
+
+
+face(np.nanmax)(_nan_extremum("max"))
+face(np.nanmin)(_nan_extremum("min"))
+
+
+def _present(a: Any, where: Any, what: str) -> Any:
+    """Return where a is a number, and ``where=`` says so too."""
+    present = np.logical_not(np.isnan(a))
+    mask = mask_of(where, a, what)
+    return present if mask is None else np.logical_and(present, mask)
+
+
+@face(np.nanmean)
+def nanmean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    *,
+    where: Any = MISSING,
+) -> Any:
+    """Trace ``np.nanmean``."""
+    only("np.nanmean", out=out)
+    a = array_of(a)
+    if _can_be_nan(a):
+        where = _present(a, where, "np.nanmean")
+    return np.mean(a, axis=axis, dtype=dtype, keepdims=kept(keepdims), where=where)
+
+
+def _nan_spread(name: str) -> Callable[..., Any]:
+    def reduce(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: float = 0,
+        keepdims: Any = False,
+        *,
+        where: Any = MISSING,
+        mean: Any = MISSING,
+        correction: Any = MISSING,
+    ) -> Any:
+        only(f"np.nan{name}", out=out)
+        a = array_of(a)
+        if not _can_be_nan(a):
+            options = {"where": where, "mean": mean, "correction": correction}
+            given = {key: value for key, value in options.items() if value is not MISSING}
+            return getattr(np, name)(a, axis, dtype, None, ddof, kept(keepdims), **given)
+        if correction is not None and correction is not MISSING:
+            ddof = correction
+        present = _present(a, where, f"np.nan{name}")
+        if dtype is not None:
+            a = cast(a, np.dtype(dtype))
+        axes = axes_of(axis, a.ndim)
+        return _spread_about(name, a, axes, kept(keepdims), ddof, present, mean, np.nan)
+
+    return reduce
+
+
+face(np.nanvar)(_nan_spread("var"))
+face(np.nanstd)(_nan_spread("std"))
+
+
+def _nan_arg(name: str, extremum: str) -> Callable[..., Any]:
+    def reduce(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+        only(f"np.nan{name}", out=out)
+        if _can_be_nan(a):
+            _, a = _without_nan(extremum, a)
+        return getattr(np, name)(a, axis=axis, keepdims=kept(keepdims))
+
+    return reduce
+
+
+face(np.nanargmax)(_nan_arg("argmax", "max"))
+face(np.nanargmin)(_nan_arg("argmin", "min"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..traced import user_line
+from .indexing import as_operand
 from .register import all_axes, face, lengths_of, one_axis, record
 
 
@@ -15,12 +17,16 @@ from .register import all_axes, face, lengths_of, one_axis, record
 def reshape(
     a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None
 ) -> Any:
-    """Trace ``np.reshape`` in C order."""
-    if order != "C":
+    """Trace ``np.reshape``; in Fortran's order, of the transpose."""
+    lengths = lengths_of(newshape if shape is None else shape, a.size)
+    if order == "F" and (a.ndim > 1 or len(lengths) > 1):
+        return np.transpose(record("reshape", np.transpose(a), shape=lengths[::-1]))
+    if order not in ("C", "F"):
         raise TraceError(
-            f"{user_line()}: np.reshape with order={order!r} cannot be traced; use 'C'"
+            f"{user_line()}: np.reshape with order={order!r} depends on how memory is laid out, "
+            f"which a network does not say; use 'C' or 'F'"
         )
-    return record("reshape", a, shape=lengths_of(newshape if shape is None else shape, a.size))
+    return record("reshape", a, shape=lengths)
 
 
 @face(method="reshape")
@@ -102,13 +108,92 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     return record("broadcast_to", array, shape=lengths_of(shape))
 
 
-@face(np.atleast_1d)
-def atleast_1d(a: Any) -> Any:
-    """Trace ``np.atleast_1d`` of one array."""
-    return a if a.ndim else reshape(a, (1,))
+def _at_least(shape: Callable[[Any], tuple[int, ...]]) -> Callable[..., Any]:
+    def widen(*arrays: Any) -> Any:
+        made = []
+        for a in map(as_operand, arrays):
+            wanted = shape(a)
+            made.append(a if a.shape == wanted else np.reshape(a, wanted))
+        return made[0] if len(made) == 1 else tuple(made)
+
+    return widen
 
 
-@face(np.atleast_2d)
-def atleast_2d(a: Any) -> Any:
-    """Trace ``np.atleast_2d`` of one array."""
-    return a if a.ndim >= 2 else reshape(a, (1, a.size))
+def _three(a: Any) -> tuple[int, ...]:
+    if a.ndim >= 3:
+        shape: tuple[int, ...] = a.shape
+        return shape
+    return (*((1,) * (2 - a.ndim) + a.shape), 1) if a.ndim != 1 else (1, a.size, 1)
+
+
+face(np.atleast_1d)(_at_least(lambda a: a.shape or (1,)))
+face(np.atleast_2d)(_at_least(lambda a: (1,) * (2 - a.ndim) + a.shape))
+face(np.atleast_3d)(_at_least(_three))
+
+
+@face(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
+    """Trace ``np.broadcast_arrays``."""
+    parts = [as_operand(a) for a in args]
+    try:
+        shape = np.broadcast_shapes(*(a.shape for a in parts))
+    except ValueError:
+        shapes = ", ".join(str(a.shape) for a in parts)
+        raise ShapeError(f"{user_line()}: shapes {shapes} do not broadcast together") from None
+    return tuple(a if a.shape == shape else np.broadcast_to(a, shape) for a in parts)
+
+
+@face(np.meshgrid)
+def meshgrid(
+    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Any, ...]:
+    """Trace ``np.meshgrid``."""
+    if indexing not in ("xy", "ij"):
+        raise TraceError(f"{user_line()}: np.meshgrid with indexing={indexing!r}; it is xy or ij")
+    places = list(range(len(xi)))
+    if indexing == "xy" and len(xi) > 1:
+        places[:2] = 1, 0
+    made = [
+        np.reshape(a, (1,) * place + (-1,) + (1,) * (len(xi) - 1 - place))
+        for a, place in zip(map(as_operand, xi), places, strict=True)
+    ]
+    return tuple(made) if sparse else broadcast_arrays(*made)
+
+
+@face(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    """Trace ``np.matrix_transpose``."""
+    if x.ndim < 2:
+        raise ShapeError(f"{user_line()}: np.matrix_transpose of an array of shape {x.shape}")
+    return swapaxes(x, -1, -2)
+
+
+@face(np.rollaxis)
+def rollaxis(a: Any, axis: Any, start: Any = 0) -> Any:
+    """Trace ``np.rollaxis``."""
+    moved, place = one_axis(axis, a.ndim), one_axis(start, a.ndim + 1)
+    if start < 0:
+        place = one_axis(start, a.ndim)
+    order = [i for i in range(a.ndim) if i != moved]
+    order.insert(place - (moved < place), moved)
+    return record("transpose", a, axes=tuple(order))
+
+
+@face(np.resize)
+def resize(a: Any, new_shape: Any) -> Any:
+    """Trace ``np.resize``: the array again and again, as far as it is needed."""
+    shape = lengths_of(new_shape)
+    size = 1
+    for length in shape:
+        size *= length
+    if not a.size or not size:
+        return np.zeros(shape, a.dtype)
+    flat = np.ravel(a)
+    if size > a.size:
+        flat = np.tile(flat, -(-size // a.size))
+    return np.reshape(flat if flat.size == size else flat[:size], shape)
+
+
+@face(method="resize")
+def _resize_method(*args: Any, **options: Any) -> NoReturn:
+    raise TraceError(f"{user_line()}: x.resize() works in place; use np.resize(x, shape)")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import TraceError
+from ..rules import TABLE
 from ..rules.primitive import Recorded
 from ..traced import Traced, user_line
 from .register import MISSING, face, lengths_of, only, record
@@ -15,12 +16,11 @@ from .register import MISSING, face, lengths_of, only, record
 
 @face(np.where)
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """Trace ``np.where`` with three arguments."""
+    """Trace ``np.where``; with one argument it is np.nonzero."""
+    if x is None and y is None:
+        return np.nonzero(condition)
     if x is None or y is None:
-        raise TraceError(
-            f"{user_line()}: np.where with one argument has a shape that depends on values; "
-            f"use np.where(condition, x, y)"
-        )
+        raise TraceError(f"{user_line()}: np.where takes one or three arguments")
     return record("where", condition, x, y)
 
 
@@ -84,7 +84,16 @@ def isrealobj(x: Any) -> bool:
     return bool(x.dtype.kind != "c")
 
 
-def _like(make: Callable[..., Any]) -> Callable[..., Any]:
+def _filled(a: Any, fill: Any, dtype: Any, shape: Any) -> Any:
+    """Return one number, broadcast by a node: nothing of the array's size is held."""
+    number = np.asarray(fill).astype(a.dtype if dtype is None else dtype)[()]
+    lengths = a.shape if shape is None else lengths_of(shape)
+    if number.shape == lengths:
+        return number
+    return a.record(TABLE["broadcast_to"], (number,), {"shape": lengths})
+
+
+def _like(fill: int) -> Callable[..., Any]:
     def like(
         a: Any,
         dtype: Any = None,
@@ -93,14 +102,13 @@ def _like(make: Callable[..., Any]) -> Callable[..., Any]:
         shape: Any = None,
         **options: Any,
     ) -> Any:
-        # It depends on the shape alone, so it is a constant.
-        return make(a.shape if shape is None else shape, dtype or a.dtype)
+        return _filled(a, fill, dtype, shape)
 
     return like
 
 
-face(np.zeros_like)(_like(np.zeros))
-face(np.ones_like)(_like(np.ones))
+face(np.zeros_like, np.empty_like)(_like(0))
+face(np.ones_like)(_like(1))
 
 
 @face(np.full_like)
@@ -113,9 +121,8 @@ def full_like(
     shape: Any = None,
     **options: Any,
 ) -> Any:
-    """Trace ``np.full_like``: a constant, or the node that fills it, broadcast."""
+    """Trace ``np.full_like``: a number, or the node that fills it, broadcast."""
+    if not isinstance(fill_value, Recorded):
+        return _filled(a, fill_value, dtype, shape)
     lengths = a.shape if shape is None else lengths_of(shape)
-    if isinstance(fill_value, Recorded):
-        filled = record("broadcast_to", fill_value, shape=lengths)
-        return astype(filled, dtype or a.dtype)
-    return np.full(lengths, fill_value, dtype or a.dtype)
+    return astype(record("broadcast_to", fill_value, shape=lengths), dtype or a.dtype)

@@ -94,13 +94,13 @@ def INDEX(value: Any, z: Inputs) -> bool:
     arrays = z[1:]
     return (
         isinstance(value, tuple)
-        and all(_is_index_item(item, len(arrays)) for item in value)
+        and all(_is_index_item(item, arrays) for item in value)
         and value.count(("ellipsis",)) <= 1
         and all(array.dtype.kind in "biu" for array in arrays)
     )
 
 
-def _is_index_item(item: Any, arrays: int) -> bool:
+def _is_index_item(item: Any, arrays: Inputs) -> bool:
     if not isinstance(item, tuple) or not item:
         return type(item) is int
     if item[0] == "slice":
@@ -108,7 +108,11 @@ def _is_index_item(item: Any, arrays: int) -> bool:
         integers = all(bound is None or type(bound) is int for bound in bounds)
         return len(bounds) == 3 and integers and bounds[2] != 0
     if item[0] == "array":
-        return len(item) == 2 and _is_int(item[1], 0, arrays)
+        is_array = len(item) == 2 and _is_int(item[1], 0, len(arrays))
+        return is_array and arrays[item[1]].dtype.kind in "iu"
+    if item[0] == "mask":
+        is_mask = len(item) == 3 and _is_int(item[1], 0, len(arrays)) and COUNT(item[2], arrays)
+        return is_mask and arrays[item[1]].dtype.kind == "b"
     return item in (("newaxis",), ("ellipsis",))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..arrays import Array, real_of
 from ..errors import ShapeError
-from .attributes import DTYPE
-from .primitive import Abstract, MessageRule, Primitive, define
+from .attributes import AXIS, DTYPE, INTEGER, NUMBER, optional
+from .primitive import Abstract, MessageRule, Primitive, apply, define
 
 TRANSCENDENTAL = 10
 """Operations counted for one entry of a function such as tanh; arithmetic counts one."""
@@ -31,7 +31,8 @@ def broadcast_shape(*z: Abstract) -> tuple[int, ...]:
         raise ShapeError(f"shapes {shapes} do not broadcast together") from None
 
 
-def _ufunc_shape(ufunc: np.ufunc, *z: Abstract) -> Abstract:
+def ufunc_shape(ufunc: np.ufunc, *z: Abstract) -> Abstract:
+    """Return the broadcast shape of the inputs and the dtype that the ufunc gives."""
     dtypes = tuple(value.weak or value.dtype for value in z)
     try:
         dtype = ufunc.resolve_dtypes((*dtypes, None))[-1]
@@ -59,7 +60,7 @@ def elementwise(
         ufunc.__name__,
         forward or ufunc,
         *messages,
-        shape=partial(_ufunc_shape, ufunc),
+        shape=partial(ufunc_shape, ufunc),
         flops=partial(_flops_per_entry, flops),
         takes={},
     )
@@ -82,10 +83,15 @@ elementwise(np.reciprocal, lambda S, u, z: -S * u * u)
 elementwise(np.square, lambda S, u, z: S * (2 * z))
 
 
+def _nonzero(d: Array) -> Array:
+    """Return ``d`` with 1 for 0: a denominator under a numerator that is 0 there too."""
+    return np.where(d == 0, 1.0, d)
+
+
 def _absolute_message(S: Array, u: Array, z: Array) -> Array:
     if z.dtype.kind != "c":
         return S * np.sign(z)
-    return S * (np.conjugate(z) / np.where(u == 0, 1.0, u))
+    return S * (np.conjugate(z) / _nonzero(u))
 
 
 elementwise(np.absolute, _absolute_message)
@@ -93,11 +99,20 @@ elementwise(np.conjugate, lambda S, u, z: np.conjugate(S))
 elementwise(np.fabs, lambda S, u, z: S * np.sign(z))
 
 
+def _power(a: Array, b: Array) -> Array:
+    if isinstance(a, np.ndarray):
+        return a**b  # which knows squares and roots
+    # NumPy's scalars round a power by ** otherwise than its arrays do.
+    return a * a if type(b) is int and b == 2 else np.power(a, b)
+
+
 def _power_message_to_base(S: Array, u: Array, a: Array, b: Array) -> Array:
     # b·a^(b-1), and 0 where b is 0 also at a = 0, where a^(b-1) is infinite.
     if isinstance(b, (int, float)):
-        return S * (b * a ** (b - 1)) if b else S * 0.0
-    return S * np.where(b == 0, 0.0, b * a ** np.where(b == 0, 1.0, b - 1.0))
+        if b == 0 or b == 1:
+            return S if b else S * 0.0
+        return S * (2 * a) if b == 2 else S * (b * apply("power", a, b - 1))
+    return S * np.where(b == 0, 0.0, b * apply("power", a, np.where(b == 0, 1.0, b - 1.0)))
 
 
 def _power_message_to_exponent(S: Array, u: Array, a: Array, b: Array) -> Array:
@@ -106,7 +121,9 @@ def _power_message_to_exponent(S: Array, u: Array, a: Array, b: Array) -> Array:
 
 
 elementwise(np.power, _power_message_to_base, _power_message_to_exponent,
-            forward=operator.pow, flops=TRANSCENDENTAL)
+            forward=_power, flops=TRANSCENDENTAL)
+elementwise(np.float_power, _power_message_to_base, _power_message_to_exponent,
+            flops=TRANSCENDENTAL)
 
 elementwise(np.exp, lambda S, u, z: S * u, flops=TRANSCENDENTAL)
 elementwise(np.exp2, lambda S, u, z: S * (u * LOG_2), flops=TRANSCENDENTAL)
@@ -135,17 +152,38 @@ elementwise(np.rad2deg, lambda S, u, z: S * (180 / np.pi))
 elementwise(np.radians, lambda S, u, z: S * (np.pi / 180))
 elementwise(np.degrees, lambda S, u, z: S * (180 / np.pi))
 
+
+def _finite_floor(u: Array) -> Array:
+    # exp(-inf - u) is 0 also where both, and so u, are -inf.
+    return np.where(u == -np.inf, 0.0, u)
+
+
+def _all_beside_nan(share: Array, other: Array) -> Array:
+    return np.where(np.isnan(other), 1.0, share)
+
+
+elementwise(np.fmax, lambda S, u, a, b: S * _all_beside_nan(_share(a, b), b),
+            lambda S, u, a, b: S * _all_beside_nan(_share(b, a), a))
+elementwise(np.fmin, lambda S, u, a, b: S * _all_beside_nan(_share(b, a), b),
+            lambda S, u, a, b: S * _all_beside_nan(_share(a, b), a))
 elementwise(np.maximum, lambda S, u, a, b: S * _share(a, b), lambda S, u, a, b: S * _share(b, a))
 elementwise(np.minimum, lambda S, u, a, b: S * _share(b, a), lambda S, u, a, b: S * _share(a, b))
-elementwise(np.logaddexp, lambda S, u, a, b: S * np.exp(a - u),
-            lambda S, u, a, b: S * np.exp(b - u), flops=2 * TRANSCENDENTAL)
-elementwise(np.logaddexp2, lambda S, u, a, b: S * np.exp2(a - u),
-            lambda S, u, a, b: S * np.exp2(b - u), flops=2 * TRANSCENDENTAL)
-elementwise(np.arctan2, lambda S, u, y, x: S * x / (x * x + y * y),
-            lambda S, u, y, x: -S * y / (x * x + y * y), flops=TRANSCENDENTAL)
-elementwise(np.hypot, lambda S, u, a, b: S * (a / u), lambda S, u, a, b: S * (b / u),
-            flops=TRANSCENDENTAL)
+elementwise(np.logaddexp, lambda S, u, a, b: S * np.exp(a - _finite_floor(u)),
+            lambda S, u, a, b: S * np.exp(b - _finite_floor(u)), flops=2 * TRANSCENDENTAL)
+elementwise(np.logaddexp2, lambda S, u, a, b: S * np.exp2(a - _finite_floor(u)),
+            lambda S, u, a, b: S * np.exp2(b - _finite_floor(u)), flops=2 * TRANSCENDENTAL)
+elementwise(np.arctan2, lambda S, u, y, x: S * (x / _nonzero(x * x + y * y)),
+            lambda S, u, y, x: S * (-y / _nonzero(x * x + y * y)), flops=TRANSCENDENTAL)
+elementwise(np.hypot, lambda S, u, a, b: S * (a / _nonzero(u)),
+            lambda S, u, a, b: S * (b / _nonzero(u)), flops=TRANSCENDENTAL)
 elementwise(np.remainder, lambda S, u, a, b: S, lambda S, u, a, b: -S * np.floor_divide(a, b))
+# The quotient from the remainder, which is exact: a / b may round up to the next whole number.
+elementwise(np.fmod, lambda S, u, a, b: S, lambda S, u, a, b: S * np.rint((u - a) / b))
+# The sign of u is that of b even where b is a zero.
+elementwise(np.copysign, lambda S, u, a, b: S * (np.sign(a) * np.sign(u)), None)
+elementwise(np.heaviside, None, lambda S, u, a, b: S * (a == 0))
+elementwise(np.ldexp, lambda S, u, a, b: np.ldexp(S, b), None)
+elementwise(np.nextafter, lambda S, u, a, b: S, None)  # a and a constant that seldom changes
 # fmt: on
 
 # No gradient passes through these: they are flat wherever they are smooth.
@@ -156,6 +194,12 @@ for _ufunc in (
     np.trunc,
     np.rint,
     np.floor_divide,
+    np.spacing,
+    np.gcd,
+    np.lcm,
+    np.left_shift,
+    np.right_shift,
+    np.bitwise_count,
     np.equal,
     np.not_equal,
     np.less,
@@ -212,6 +256,47 @@ define(
     np.imag,
     lambda S, u, z: S * -1j,
     shape=lambda z: Abstract(z.shape, real_of(z.dtype)),
+    takes={},
+)
+
+
+def _same_shape(z: Abstract, **attributes: Any) -> Abstract:
+    return z
+
+
+define(
+    "nan_to_num",
+    np.nan_to_num,
+    lambda S, u, z, **attributes: np.where(np.isfinite(z), S, _zero_like(S)),
+    shape=_same_shape,
+    takes={"nan": NUMBER, "posinf": optional(NUMBER), "neginf": optional(NUMBER)},
+)
+
+
+def _shape_of_one(function: Callable[..., Array], z: Abstract, **attributes: Any) -> Abstract:
+    one = np.zeros(1, z.dtype)  # NumPy itself says which dtype comes of it
+    return Abstract(z.shape, function(one, **{**attributes, **_FIRST_AXIS[function]}).dtype)
+
+
+_FIRST_AXIS: dict[Any, dict[str, int]] = {np.unwrap: {"axis": 0}, np.round: {}}
+
+# What it adds is whole periods.
+define(
+    "unwrap",
+    np.unwrap,
+    lambda S, u, z, **attributes: S,
+    shape=partial(_shape_of_one, np.unwrap),
+    flops=partial(_flops_per_entry, TRANSCENDENTAL),
+    takes={"discont": optional(NUMBER), "axis": AXIS, "period": NUMBER},
+)
+define("round", np.round, None, shape=partial(_shape_of_one, np.round), takes={"decimals": INTEGER})
+
+
+define(
+    "frexp_exponent",
+    lambda z: np.frexp(z)[1],
+    None,
+    shape=lambda z: Abstract(z.shape, np.dtype(np.intc)),
     takes={},
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..arrays import Array, real_of
 from ..errors import ShapeError
 from .attributes import AXES, AXIS, FLAG, NUMBER, Kind, optional
-from .primitive import Abstract, MessageRule, Primitive, define
+from .primitive import Abstract, MessageRule, Primitive, apply, define
 
 Axes = tuple[int, ...] | None
 
@@ -33,45 +34,54 @@ def reduced_size(z: Array, axis: Axes) -> int:
 
 def spread(value: Array, z: Array, axis: Axes, keepdims: bool) -> Array:
     """Give a reduced value its reduced axes back, with length 1, ready to broadcast against z."""
-    if keepdims or z.ndim == 0:
+    if keepdims or value.ndim == 0:  # one number broadcasts as it is
         return value
     gone = range(z.ndim) if axis is None else axis
     return np.reshape(value, tuple(1 if i in gone else n for i, n in enumerate(z.shape)))
 
 
 def _sum_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.broadcast_to(spread(S, z, axis, keepdims), z.shape)
+    return spread(S, z, axis, keepdims)  # broadcast to z's shape where messages are sent
 
 
 def _mean_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool) -> Array:
-    share = spread(S, z, axis, keepdims) / reduced_size(z, axis)
-    return np.broadcast_to(share, z.shape)
+    return spread(S, z, axis, keepdims) / reduced_size(z, axis)
 
 
 def _extremum_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool) -> Array:
     # Entries that tie for the extremum share the message evenly.
-    winners = (z == spread(u, z, axis, keepdims)) * 1.0
-    count = np.sum(winners, axis=axis, keepdims=True) if z.ndim else winners
+    winners = z == spread(u, z, axis, keepdims)
+    if z.ndim == 0:
+        return S * winners
+    count = np.sum(winners, axis=axis, dtype=real_of(S.dtype), keepdims=True)
     return spread(S, z, axis, keepdims) / count * winners
+
+
+def _others(z: Array, axis: int) -> Array:
+    """Return for each entry the product of the others: of those before and of those after it."""
+    before = apply("cumprod", z, axis=axis, reverse=False, exclusive=True)
+    after = apply("cumprod", z, axis=axis, reverse=True, exclusive=True)
+    return before * after
 
 
 def _prod_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool) -> Array:
     # The product of the others, never u / z: that is wrong as soon as one entry is zero.
     axes = tuple(range(z.ndim)) if axis is None else axis
+    S = spread(S, z, axis, keepdims)
+    if not axes:
+        return S
+    if len(axes) == 1:
+        return S * _others(z, axes[0])
+    # Several axes become one, behind those that are kept.
     kept = tuple(i for i in range(z.ndim) if i not in axes)
     order = kept + axes
-    length = reduced_size(z, axes)
-    kept_shape = tuple(z.shape[i] for i in kept)
-    rows = np.reshape(np.transpose(z, order), (*kept_shape, length))
-    others = [
-        np.prod(np.concatenate([rows[..., :i], rows[..., i + 1 :]], axis=-1), axis=-1)
-        for i in range(length)
-    ]
-    if not others:
-        return z * 1.0
-    moved = np.reshape(np.stack(others, axis=-1), tuple(z.shape[i] for i in order))
-    inverse = tuple(order.index(i) for i in range(z.ndim))
-    return spread(S, z, axis, keepdims) * np.transpose(moved, inverse)
+    rows = z if order == tuple(range(z.ndim)) else np.transpose(z, order)
+    moved = rows.shape
+    rows = np.reshape(rows, (*(z.shape[i] for i in kept), reduced_size(z, axes)))
+    others = np.reshape(_others(rows, len(kept)), moved)
+    if order != tuple(range(z.ndim)):
+        others = np.transpose(others, tuple(order.index(i) for i in range(z.ndim)))
+    return S * others
 
 
 def _centred(z: Array, axis: Axes) -> Array:
@@ -79,23 +89,30 @@ def _centred(z: Array, axis: Axes) -> Array:
     return np.conjugate(centred) if z.dtype.kind == "c" else centred
 
 
+def _degrees(z: Array, axis: Axes, ddof: float) -> float:
+    """Return what the sum of squares is divided by; NaN where NumPy divides by zero."""
+    return max(reduced_size(z, axis) - ddof, 0) or math.nan
+
+
 def _var_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
-    centred = _centred(z, axis)
-    return spread(S, z, axis, keepdims) * (centred * (2.0 / (reduced_size(z, axis) - ddof)))
+    scale = spread(S, z, axis, keepdims) * (2.0 / _degrees(z, axis, ddof))
+    return scale * _centred(z, axis)
 
 
 def _std_message(S: Array, u: Array, z: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     centred = _centred(z, axis)
     # All entries equal: z - mean is 0 then, and 0 is the derivative to choose, not 0 / 0.
-    scale = S / (np.where(u == 0, 1.0, u) * (reduced_size(z, axis) - ddof))
+    scale = S / (np.where(u == 0, 1.0, u) * _degrees(z, axis, ddof))
     return spread(scale, z, axis, keepdims) * centred
 
 
-def _float_of(dtype: Any) -> Any:
+def float_dtype(dtype: Any) -> Any:
+    """Return the dtype of a mean of values of this dtype."""
     return dtype if dtype.kind in "fc" else np.dtype("f8")
 
 
-def _sum_of(dtype: Any) -> Any:
+def sum_dtype(dtype: Any) -> Any:
+    """Return the dtype of a sum of values of this dtype."""
     if dtype.kind == "b":
         return np.dtype(np.int_)
     if dtype.kind in "iu" and dtype.itemsize < 8:
@@ -124,13 +141,13 @@ def reduction(
     return define(function.__name__, function, message, shape=shape, flops=flops, takes=kinds)
 
 
-reduction(np.sum, _sum_message, _sum_of)
-reduction(np.mean, _mean_message, _float_of)
-reduction(np.prod, _prod_message, _sum_of)
+reduction(np.sum, _sum_message, sum_dtype)
+reduction(np.mean, _mean_message, float_dtype)
+reduction(np.prod, _prod_message, sum_dtype)
 reduction(np.max, _extremum_message, lambda dtype: dtype, needs_entries=True)
 reduction(np.min, _extremum_message, lambda dtype: dtype, needs_entries=True)
-reduction(np.var, _var_message, lambda dtype: real_of(_float_of(dtype)), ddof=NUMBER)
-reduction(np.std, _std_message, lambda dtype: real_of(_float_of(dtype)), ddof=NUMBER)
+reduction(np.var, _var_message, lambda dtype: real_of(float_dtype(dtype)), ddof=NUMBER)
+reduction(np.std, _std_message, lambda dtype: real_of(float_dtype(dtype)), ddof=NUMBER)
 reduction(np.any, None, lambda dtype: np.dtype(bool))
 reduction(np.all, None, lambda dtype: np.dtype(bool))
 

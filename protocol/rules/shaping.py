@@ -1,4 +1,4 @@
-"""Primitives that move numbers and change none: reshape, transpose, broadcast, join."""
+"""Primitives that move numbers and change none: reshape, transpose, broadcast, join, roll, cut."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ShapeError
-from .attributes import AXIS, NEW_AXIS, ORDER, SHAPE
-from .primitive import Abstract, define, no_flops
+from .attributes import AXES, AXIS, INTEGER, NEW_AXIS, ORDER, SHAPE, each, optional
+from .primitive import Abstract, Recorded, apply, define, no_flops
 
 
 def _reshape(z: Array, *, shape: tuple[int, ...]) -> Array:
@@ -132,4 +132,135 @@ define(
     flops=no_flops,
     variadic=True,
     takes={"axis": NEW_AXIS},
+)
+
+
+def _flip(z: Array, *, axis: tuple[int, ...]) -> Array:
+    return np.flip(z, axis=axis)
+
+
+define(
+    "flip",
+    _flip,
+    lambda S, u, z, *, axis: np.flip(S, axis=axis),
+    shape=lambda z, *, axis: Abstract(z.shape, z.dtype),
+    flops=no_flops,
+    takes={"axis": AXES},
+)
+
+
+def _roll(z: Array, *, shift: tuple[int, ...], axis: tuple[int, ...] | None) -> Array:
+    # Without axes the flattened array is rolled; NumPy and CuPy agree only on a plain number then.
+    return np.roll(z, sum(shift)) if axis is None else np.roll(z, shift, axis=axis)
+
+
+def _roll_message(
+    S: Array, u: Array, z: Array, *, shift: tuple[int, ...], axis: tuple[int, ...] | None
+) -> Array:
+    return apply("roll", S, shift=tuple(-each for each in shift), axis=axis)
+
+
+def _roll_shape(z: Abstract, *, shift: tuple[int, ...], axis: tuple[int, ...] | None) -> Abstract:
+    if axis is not None and len(shift) != len(axis):
+        raise ShapeError(f"roll by {shift} along the axes {axis}: not as many")
+    return Abstract(z.shape, z.dtype)
+
+
+define(
+    "roll",
+    _roll,
+    _roll_message,
+    shape=_roll_shape,
+    flops=no_flops,
+    takes={"shift": each(INTEGER), "axis": optional(each(AXIS))},
+)
+
+
+def _triangle_shape(z: Abstract, *, k: int) -> Abstract:
+    if z.ndim < 2:
+        raise ShapeError(f"a triangle of an array of shape {z.shape}, which is no matrix")
+    return Abstract(z.shape, z.dtype)
+
+
+define(
+    "tril",
+    np.tril,
+    lambda S, u, z, *, k: np.tril(S, k=k),
+    shape=_triangle_shape,
+    flops=no_flops,
+    takes={"k": INTEGER},
+)
+define(
+    "triu",
+    np.triu,
+    lambda S, u, z, *, k: np.triu(S, k=k),
+    shape=_triangle_shape,
+    flops=no_flops,
+    takes={"k": INTEGER},
+)
+
+
+# A window slides over some axes: its entries are new axes at the end. The transpose puts windows
+# back where they overlap, and sums.
+
+
+def _windows(z: Array, *, window: tuple[int, ...], axis: tuple[int, ...]) -> Array:
+    return np.lib.stride_tricks.sliding_window_view(z, window, axis=axis)
+
+
+def _windows_shape(z: Abstract, *, window: tuple[int, ...], axis: tuple[int, ...]) -> Abstract:
+    lengths = list(z.shape)
+    if len(window) != len(axis):
+        raise ShapeError(f"a window of shape {window} for the axes {axis}: not as many")
+    for width, i in zip(window, axis, strict=True):
+        lengths[i] -= width - 1
+        if lengths[i] < 1:
+            raise ShapeError(f"a window of shape {window} is larger than the array, {z.shape}")
+    return Abstract((*lengths, *window), z.dtype)
+
+
+def _overlap_add(S: Array, *, shape: tuple[int, ...], axis: tuple[int, ...]) -> Array:
+    if isinstance(S, Recorded):
+        return apply("overlap_add", S, shape=shape, axis=axis)
+    out = np.zeros_like(S, shape=shape, order="C")
+    for offset in np.ndindex(*S.shape[len(shape) :]):
+        start = [0] * len(shape)
+        for i, step in zip(axis, offset, strict=True):
+            start[i] += step
+        where = tuple(slice(a, a + n) for a, n in zip(start, S.shape, strict=False))
+        out[where] += S[(..., *offset)]
+    return out
+
+
+def _overlap_add_shape(z: Abstract, *, shape: tuple[int, ...], axis: tuple[int, ...]) -> Abstract:
+    u = Abstract(shape, z.dtype)
+    if _windows_shape(u, window=z.shape[len(shape) :], axis=axis).shape != z.shape:
+        raise ShapeError(f"windows of shape {z.shape} do not fit an array of shape {shape}")
+    return u
+
+
+def _window_axes(value: Any, z: Any) -> bool:
+    """Take axes of the array that the windows came from, the first of the input's."""
+    return isinstance(value, tuple) and all(
+        AXIS(i, z) and i < z[0].ndim - len(value) for i in value
+    )
+
+
+define(
+    "sliding_window_view",
+    _windows,
+    lambda S, u, z, *, window, axis: apply("overlap_add", S, shape=z.shape, axis=axis),
+    shape=_windows_shape,
+    flops=no_flops,
+    takes={"window": SHAPE, "axis": each(AXIS)},
+)
+define(
+    "overlap_add",
+    _overlap_add,
+    lambda S, u, z, *, shape, axis: apply(
+        "sliding_window_view", S, window=z.shape[len(shape) :], axis=axis
+    ),
+    shape=_overlap_add_shape,
+    flops=lambda u, z, *, shape, axis: z.size,
+    takes={"shape": SHAPE, "axis": _window_axes},
 )

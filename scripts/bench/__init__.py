@@ -11,12 +11,14 @@ from dataclasses import asdict
 
 from ...protocol.errors import ArgumentError
 from ..show import console, print_json, progress, seconds, table
-from . import gpu, inprocess, onray
+from . import dispatch, gpu, inprocess, lstm, onray
 from .measure import Measured
 
 BENCHES = {
     "chain": inprocess.chain,
     "mlp": inprocess.mlp,
+    "dispatch": dispatch.dispatch,
+    "lstm": lstm.lstm,
     "ray": onray.ray_pass,
     "run": onray.whole_run,
     "gpu": gpu.gpu,

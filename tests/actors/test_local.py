@@ -12,14 +12,20 @@ from backwave.actors.execute import execute, new_run
 from backwave.actors.local import LocalEngine
 from backwave.protocol.message import Frame
 
-from ..networks import EXAMPLES, assert_same_bits, example, mapping, programs
+from ..networks import EXAMPLES, SHORT_EXAMPLES, assert_same_bits, example, mapping, programs
 
 DIALS = [("node", 1), ("layer", 1), ("partition", 1), ("partition", 2), ("partition", 4)]
+CASES = [
+    (path, granularity, workers)
+    for granularity, workers in DIALS
+    for path in (EXAMPLES if granularity == "partition" else SHORT_EXAMPLES)
+]
 
 
 @pytest.mark.parametrize("policy", ["eager", "level"])
-@pytest.mark.parametrize(("granularity", "workers"), DIALS)
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("path", "granularity", "workers"), CASES, ids=[f"{p.stem}-{g}-{w}" for p, g, w in CASES]
+)
 def test_examples_give_the_same_bits_and_counts(path, granularity, workers, policy):
     graph, args = example(path)
     reference = bw.backward(graph, *args)

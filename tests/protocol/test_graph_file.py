@@ -124,7 +124,7 @@ def test_a_constant_comes_back_as_what_it_was(path, scalar):
 
 
 @pytest.mark.parametrize("mask", [True, np.array(True), np.array([True, False, True])], ids=repr)
-def test_a_mask_is_loaded_though_its_shape_is_known_only_when_it_runs(path, mask):
+def test_a_mask_is_loaded(path, mask):
     graph = bw.trace(lambda x: np.sum(x[mask] ** 2), np.arange(3.0))
     graph.save(path)
     args = (np.linspace(1, 2, 3),)
@@ -275,6 +275,7 @@ def change(primitive, field, value):
         (change("sum", 2, {"axis": (0,), "keepdims": False}), ShapeError, "inputs make it"),
         (change("getitem", 2, {"index": (("slice", None, None, 0),)}), WireError, "index="),
         (change("getitem", 2, {"index": (("array", 1),)}), WireError, "index="),
+        (change("getitem", 2, {"index": (("mask", 0, 1),)}), WireError, "index="),
         (change("getitem", 2, {"index": (("bogus",),)}), WireError, "index="),
         (change("getitem", 2, {"index": (0, 0, ("array", 0))}), ShapeError, "3 indices"),
         (change("matmul", 1, (1, 0)), ShapeError, "inner lengths"),
@@ -315,6 +316,7 @@ def test_a_damaged_graph_says_what_is_wrong(path, edit, error, complaint):
                     0, (0.0,), (True,), ((),), ("slice",), (("slice", 1, 2),), (("newaxis", 0),),
                     (("ellipsis",), ("ellipsis",)), (("slice", 0, 2, 0),), (("slice", "0", 1, 1),),
                     (("array", 0),), (("array", -1),), (("array",),), (None,), ({},),
+                    (("mask", 0, 1),), (("mask", 0),), (("mask",),),
                 ]
             },
         ),

@@ -1,10 +1,12 @@
 """Every primitive: its messages against independent oracles, on every kind of argument."""
 
+import os
+
 import autograd
 import autograd.numpy
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import backwave as bw
@@ -12,12 +14,16 @@ from backwave.protocol.node import fit
 from backwave.protocol.rules import TABLE
 from backwave.protocol.trace import record
 
-from .cases import CASES, FLAT, Case
+from .cases import CASES, DRAWN, FLAT, Case
 from .cases.base import real
 from .standin import DeviceArray
 
 # What autograd has no rule for; finite differences are the oracle there.
 NOT_IN_AUTOGRAD = {"astype", "broadcast_to", "cbrt", "positive", "scatter"}
+
+
+DRAWN_EXAMPLES = int(os.environ.get("BACKWAVE_EXAMPLES", "6"))
+"""How many cases of each primitive are drawn; `make test-long` draws more."""
 
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -132,8 +138,7 @@ def same_bits(device, host):
         assert ours.tobytes() == theirs.tobytes()
 
 
-@every_case
-def test_the_same_bits_on_a_device(case):
+def require_the_same_bits_on_a_device(case):
     random = np.random.default_rng(1)
     with np.errstate(all="ignore"):
         graph, values, *_ = record(case.numpy, case.arrays)
@@ -158,6 +163,11 @@ def test_the_same_bits_on_a_device(case):
                 same_bits(message, here)
                 shape, dtype = np.shape(value), np.asarray(value).dtype
                 same_bits(fit(message, shape, dtype), fit(here, shape, dtype))
+
+
+@every_case
+def test_the_same_bits_on_a_device(case):
+    require_the_same_bits_on_a_device(case)
 
 
 def test_the_stand_in_is_as_strict_as_a_device():
@@ -205,8 +215,7 @@ def description(graph):
     return [(n.primitive, n.inputs, n.attributes, n.shape, n.dtype) for n in graph.nodes]
 
 
-@every_case
-def test_abstract_trace_has_the_shapes_of_the_trace_with_values(case):
+def require_the_shapes_of_the_trace_with_values(case):
     for arrays in variants(case):
         shapes = [bw.Shape(np.shape(a), np.asarray(a).dtype) for a in arrays]
         if not case.abstract:
@@ -233,8 +242,12 @@ def test_abstract_trace_has_the_shapes_of_the_trace_with_values(case):
         assert output.dtype == np.asarray(expected).dtype
 
 
-@each_case
-def test_float32_stays_float32(case):
+@every_case
+def test_abstract_trace_has_the_shapes_of_the_trace_with_values(case):
+    require_the_shapes_of_the_trace_with_values(case)
+
+
+def require_float32_stays_float32(case):
     arrays = list(variants(case))[1]
     lower = Case(case.primitive, case.f, arrays)
     with np.errstate(all="ignore"):
@@ -242,6 +255,44 @@ def test_float32_stays_float32(case):
     for ours, exact, array in zip(found, gradient(case), lower.floats, strict=True):
         assert ours.dtype == array.dtype
         np.testing.assert_allclose(ours, exact, rtol=2e-4, atol=2e-4)
+
+
+@each_case
+def test_float32_stays_float32(case):
+    require_float32_stays_float32(case)
+
+
+# (e) All of it, over shapes, dtypes, axes and options that Hypothesis draws.
+
+
+def differentiable(primitive):
+    return any(rule is not None for rule in primitive.messages)
+
+
+def test_every_differentiable_primitive_is_drawn():
+    assert {name for name, each in TABLE.items() if differentiable(each)} <= set(DRAWN)
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN))
+@settings(
+    max_examples=DRAWN_EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_drawn(name, data):
+    case = data.draw(st.one_of(DRAWN[name]))
+    if differentiable(TABLE[name]) and case.floats:
+
+        def f(*floats):
+            return case.numpy(*case.merged(floats))
+
+        with np.errstate(all="ignore"):
+            bw.check_grads(f, order=2)(*case.floats)
+            require_float32_stays_float32(case)
+    require_the_same_bits_on_a_device(case)
+    require_the_shapes_of_the_trace_with_values(case)
 
 
 # Known traps.

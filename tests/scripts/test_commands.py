@@ -10,6 +10,8 @@ import pytest
 from backwave.scripts.bench.measure import of_times
 from backwave.scripts.main import main
 
+from ..networks import SHORT_EXAMPLES
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(str(path) for path in (ROOT / "examples").glob("*.py"))
 
@@ -35,8 +37,12 @@ def said_json(capsys, *arguments):
     return json.loads(output.out)
 
 
-@pytest.mark.parametrize("granularity", ["node", "layer", "partition"])
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: Path(path).stem)
+@pytest.mark.parametrize(
+    ("path", "granularity"),
+    [(path, "partition") for path in EXAMPLES]
+    + [(str(path), granularity) for path in SHORT_EXAMPLES for granularity in ("node", "layer")],
+    ids=lambda value: Path(value).stem,
+)
 def test_run_in_this_process(capsys, path, granularity):
     said = said_json(
         capsys, "run", path, "--engine", "local", "--granularity", granularity, "--workers", "3"

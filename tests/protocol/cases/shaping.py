@@ -39,3 +39,78 @@ case("stack", lambda np, a, b: np.stack([a, b]), real(2, 3), real(2, 3))
 case("stack", lambda np, a, b: np.stack([a, b, a], axis=1), real(2, 3), real(2, 3))
 case("stack", lambda np, a, b: np.stack([a, b], axis=-1), real(), real())
 case("stack", lambda np, a: np.stack([a, 2.0, a * a]), real())
+
+case("transpose", lambda np, x: np.reshape(x, (3, 2), order="F"), real(2, 3))
+case("transpose", lambda np, x: x.ravel(order="F"), real(2, 3), peer=False)
+case("transpose", lambda np, x: np.rollaxis(x, 2), real(2, 3, 4))
+case("transpose", lambda np, x: np.rollaxis(x, 0, -1), real(2, 3, 4), peer=False)
+case("transpose", lambda np, x: np.rollaxis(x, 0, 3), real(2, 3, 4), peer=False)
+case("transpose", lambda np, x: np.permute_dims(x, (1, 2, 0)), real(2, 3, 4), peer=False)
+case("transpose", lambda np, x: np.matrix_transpose(x), real(2, 3, 4), peer=False)
+for shape in ((), (3,), (2, 3), (1, 2, 3)):
+    for name in ("atleast_1d", "atleast_2d", "atleast_3d"):
+        case("multiply", lambda np, x, n=name: getattr(np, n)(x) * 1.5, real(*shape))
+case("reshape", lambda np, a, b: np.multiply(*np.atleast_2d(a, b)), real(3), real(), peer=False)
+case(
+    "broadcast_to",
+    lambda np, a, b: np.multiply(*np.broadcast_arrays(a, b)),
+    real(3),
+    real(2, 1),
+    peer=False,
+)
+for options in ({}, {"indexing": "ij"}, {"sparse": True}):
+    case(
+        "reshape",
+        lambda np, a, b, o=options: np.multiply(*np.meshgrid(a, b, **o)),
+        real(3),
+        real(2),
+        peer=False,
+    )
+case("concatenate", lambda np, a, b: np.dstack([a, b]), real(2, 3), real(2, 3))
+case("concatenate", lambda np, a, b: np.dstack([a, b]), real(3), real(3), peer=False)
+case("stack", lambda np, a, b: np.column_stack([a, b]), real(3), real(3), peer=False)
+case("concatenate", lambda np, a, b: np.column_stack([a, b]), real(3), real(3, 2))
+case("concatenate", lambda np, a, b: np.append(a, b), real(3), real(2, 2), peer=False)
+case("concatenate", lambda np, a, b: np.append(a, b, axis=0), real(3, 2), real(2, 2))
+case(
+    "concatenate",
+    lambda np, a, b: np.block([[a, np.zeros((2, 1))], [b, 2.0]]),
+    real(2, 3),
+    real(3),
+    peer=False,
+)
+case("concatenate", lambda np, a, b: np.block([a, b]), real(3), real(), peer=False)
+case("concatenate", lambda np, a, b: np.insert(a, 1, b), real(3), real(), peer=False)
+case("concatenate", lambda np, a, b: np.insert(a, 1, b, axis=1), real(2, 3), real(2), peer=False)
+case(
+    "concatenate",
+    lambda np, a, b: np.insert(a, [0, 2, 2], b, axis=1),
+    real(2, 3),
+    real(2, 3),
+    peer=False,
+)
+case(
+    "concatenate", lambda np, a, b: np.insert(a, [1], b, axis=0), real(2, 3), real(2, 3), peer=False
+)
+case("concatenate", lambda np, a: np.insert(a, slice(0, 2), 1.5), real(3), peer=False)
+for place in (1, -1, [0, 2], slice(0, 3, 2)):
+    case("getitem", lambda np, a, i=place: np.delete(a, i, axis=1), real(2, 3), peer=False)
+case("getitem", lambda np, a: np.delete(a, 4), real(2, 3), peer=False)
+for condition in ([True, False, True], [0, 1]):
+    case(
+        "getitem",
+        lambda np, a, c=condition: np.compress(c, a, axis=1),
+        real(2, 3),
+        peer=False,
+    )
+case("getitem", lambda np, a: np.extract(a > 0, a), real(2, 3), peer=False, abstract=False)
+case("where", lambda np, a: np.select([a > 1, a > 0], [a, a * a], 0.5), real(4), peer=False)
+for mode in ("wrap", "clip"):
+    case(
+        "getitem",
+        lambda np, a, m=mode: np.take(a, [-4, 5, 1], axis=1, mode=m),
+        real(2, 3),
+        peer=False,
+    )
+case("getitem", lambda np, a: a[np.ix_([0, 1], [2, 0])], real(2, 3), peer=False)
+case("getitem", lambda np, a: a[np.triu_indices_from(a, 1)], real(3, 3), peer=False)

@@ -1,0 +1,70 @@
+"""The Hessian as an operator: SciPy drives it, and each product is a wave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from .arrays import Array, settle
+from .backward import S_at, one_blas_thread
+from .differentiate import again, send
+from .errors import ArgumentError
+from .gradient_network import gradient_network
+from .graph import Graph
+from .higher import fired
+from .trace import leaf_values
+
+
+def operator(graph: Graph, product: Callable[[list[Array]], list[Array]]) -> LinearOperator:
+    """Return the Hessian as a SciPy LinearOperator on the differentiated leaves laid end to end.
+
+    Args:
+        graph: the network of f.
+        product: maps v to the Hessian times v, each as one array for each differentiated leaf.
+
+    Raises:
+        ArgumentError: a differentiated argument is complex.
+
+    """
+    nodes = [graph.nodes[leaf.node] for leaf in graph.leaves if leaf.differentiated]
+    dtype = np.result_type(*(node.dtype for node in nodes))
+    if dtype.kind == "c":
+        raise ArgumentError("the Hessian of a function of complex arguments is no linear operator")
+    ends = np.cumsum([node.abstract.size for node in nodes])
+
+    def matvec(v: Array) -> Array:
+        parts = np.split(np.ravel(v), ends[:-1])
+        given = [
+            settle(part.astype(node.dtype).reshape(node.shape))
+            for part, node in zip(parts, nodes, strict=True)
+        ]
+        return np.concatenate([np.ravel(each) for each in product(given)])
+
+    size = int(ends[-1])
+    return LinearOperator((size, size), matvec=matvec, rmatvec=matvec, dtype=dtype)
+
+
+def in_process(graph: Graph, args: tuple[Any, ...]) -> LinearOperator:
+    """Return the Hessian whose products are waves in this process, through one forward sweep."""
+    network = gradient_network(graph)
+    with one_blas_thread():
+        nodes = fired(network, leaf_values(graph, args)[0])
+    places = [leaf.node for leaf in network.leaves if leaf.differentiated]
+
+    def product(v: list[Array]) -> list[Array]:
+        sent = again(nodes)
+        given: dict[int, Array] = {}
+        for u, each in zip(network.outputs, v, strict=True):
+            S = S_at(network, u, each)
+            given[u] = given[u] + S if u in given else S
+        with one_blas_thread():
+            send(sent, given)
+        return [
+            sent.S[u] if u in sent.S else np.zeros(each.shape)
+            for u, each in zip(places, v, strict=True)
+        ]
+
+    return operator(graph, product)

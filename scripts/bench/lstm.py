@@ -1,0 +1,107 @@
+"""A long short-term memory, run again, against HIPS/autograd and against PyTorch's eager mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ...protocol.backward import backward, one_blas_thread
+from ...protocol.errors import ArgumentError
+from ...protocol.trace import trace
+from .inprocess import autograd
+from .measure import Measured, in_turn
+
+HIDDEN, STEPS, BATCH, INPUTS = 128, 50, 16, 32
+
+Params = tuple[Any, Any, Any]
+
+
+def _loss(namespace: ModuleType) -> Callable[[Params, Any], Any]:
+    tanh = namespace.tanh
+
+    def sigmoid(z: Any) -> Any:
+        return 0.5 * (tanh(0.5 * z) + 1.0)
+
+    def loss(params: Params, x: Any) -> Any:
+        w, u, b = params
+        h = c = 0.0 * x[0][:, :1] + 0.0 * b[:HIDDEN]
+        for t in range(STEPS):
+            z = x[t] @ w + h @ u + b
+            i, f = sigmoid(z[:, :HIDDEN]), sigmoid(z[:, HIDDEN : 2 * HIDDEN])
+            o, g = sigmoid(z[:, 2 * HIDDEN : 3 * HIDDEN]), tanh(z[:, 3 * HIDDEN :])
+            c = f * c + i * g
+            h = o * tanh(c)
+        return (h * h).sum()
+
+    return loss
+
+
+def _arguments() -> tuple[Params, Any]:
+    rng = np.random.default_rng(0)
+    params = (
+        rng.normal(size=(INPUTS, 4 * HIDDEN)) / np.sqrt(INPUTS),
+        rng.normal(size=(HIDDEN, 4 * HIDDEN)) / np.sqrt(HIDDEN),
+        rng.normal(size=4 * HIDDEN),
+    )
+    return params, rng.normal(size=(STEPS, BATCH, INPUTS))
+
+
+def lstm() -> list[Measured]:
+    """The gradient with respect to the weights; BLAS on one thread everywhere."""
+    peer_grad, wrapped = autograd()
+    params, x = _arguments()
+    graph = trace(_loss(np), params, x, argnums=0)
+    theirs = peer_grad(_loss(wrapped))
+    size = f"hidden {HIDDEN}, {STEPS} steps, batch {BATCH}, in double, one BLAS thread"
+    with one_blas_thread():
+        measured = [
+            in_turn(
+                "LSTM run again, against autograd",
+                lambda: backward(graph, params, x),
+                lambda: theirs(params, x),
+                goal=0.5,
+                how=f"bw.backward of the traced graph against autograd.grad, {size}",
+                pairs=20,
+            )
+        ]
+        eager = _eager(params, x)
+        return [
+            *measured,
+            in_turn(
+                "LSTM run again, against PyTorch",
+                lambda: backward(graph, params, x),
+                eager,
+                goal=1.0,
+                how=f"bw.backward of the traced graph against torch's eager gradient, {size}",
+                pairs=20,
+            ),
+        ]
+
+
+def _eager(params: Params, x: Any) -> Callable[[], object]:
+    try:
+        import torch
+    except ImportError as error:
+        raise ArgumentError(
+            "this bench measures against PyTorch too: pip install torch==2.13.0 (a CPU build will "
+            "do), or name the other benches"
+        ) from error
+    torch.set_num_threads(1)
+    weights = tuple(torch.tensor(p, requires_grad=True) for p in params)
+    data = torch.tensor(x)
+    loss = _loss(torch)
+
+    def gradient() -> object:
+        for weight in weights:
+            weight.grad = None
+        loss(weights, data).backward()
+        return [weight.grad for weight in weights]
+
+    ours = backward(trace(_loss(np), params, x, argnums=0), params, x).grads
+    gradient()
+    for mine, other in zip(ours, weights, strict=True):
+        np.testing.assert_allclose(mine, other.grad.numpy(), rtol=1e-9, atol=1e-12)
+    return gradient
