@@ -14,10 +14,11 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from ..protocol import graph_file
-from ..protocol.errors import BackwaveError, ClusterError
-from ..protocol.gradient_network import hvp_network
-from ..protocol.graph import Graph
+from ..protocol.errors import ArgumentError, BackwaveError, ClusterError
+from ..protocol.gradient_network import direction, directions, hvp_network
+from ..protocol.graph import Graph, require_graph
 from ..protocol.message import Frame
+from ..protocol.pytree import flatten
 from ..protocol.user_primitive import sources
 from ..scheduler.partition import Mapped
 from ..scheduler.plan import CPU, GPU, Plan, Stage, plan
@@ -255,7 +256,8 @@ class Cluster:
         Args:
             graph: the network of f.
             *args: values of the shapes that it was traced with, and then v: of the structure of
-                the differentiated argument, a tuple with one each where there are several.
+                the differentiated argument, a tuple with one each where there are several or
+                ``argnums`` was a tuple.
             granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
             policy: ``"eager"`` or ``"level"``.
             check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
@@ -268,8 +270,17 @@ class Cluster:
             IndependentOutputError: f is linear: its Hessian is 0, and there is nothing to send.
 
         """
+        require_graph(graph)
+        if len(args) != graph.arguments + 1:
+            raise ArgumentError(
+                f"the network takes {graph.arguments} arguments and then v, "
+                f"and was given {len(args)} in all"
+            )
+        *values, v = args
+        structure = flatten(tuple(values)).structure
+        given = direction(graph, structure, directions(graph, structure, v))
         planned = self._planned(hvp_network(graph), granularity, "levels", policy)
-        return self.run(planned, *args, check_finite=check_finite)
+        return self.run(planned, *values, given, check_finite=check_finite)
 
     def _planned(
         self, graph: Graph, granularity: str, partitioner: str | Mapped, policy: str

@@ -16,11 +16,12 @@ class LocalEngine:
     """Workers in this process; a handle is the thing itself."""
 
     def __init__(self, plan: Plan, run: str) -> None:
-        data = graph_file.to_bytes(plan.graph)
+        # As on Ray, workers hold what the file form says; here one copy of it serves all.
+        graph = graph_file.from_bytes(graph_file.to_bytes(plan.graph))
         self.workers: list[Worker] = []
         for assignment in assignments(plan, run):
             worker = Worker(assignment.device, threads=None)
-            worker.load(data, assignment)
+            worker.load(graph, assignment)
             self.workers.append(worker)
 
     def give(self, frame: Frame) -> Frame:

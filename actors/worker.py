@@ -12,12 +12,16 @@ from ..protocol import graph_file
 from ..protocol.arrays import Array
 from ..protocol.backward import Span, first_S
 from ..protocol.errors import ProtocolError, WireError
+from ..protocol.graph import Graph
 from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header, Message
 from ..protocol.node import Nodes, Rules
 from ..protocol.user_primitive import Source, import_sources
 from ..scheduler.plan import Plan, PlannedFrame, Stage
 from ..scheduler.run import Report
 from .device import device
+
+KEPT_GRAPHS = 2
+"""How many decoded networks a worker keeps: a gradient and its Hessian take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +77,21 @@ class Worker:
             threadpool_limits(threads, user_api="blas")
         self._device = device(kind)
         self._assignment: Assignment | None = None
+        self._decoded: dict[tuple[bytes, tuple[Source, ...]], Graph] = {}
         self._number = -1
+        self._fired: set[int] = set()
 
     def ready(self) -> str:
         """Answer, when the worker is there, with the name of its device."""
         return self._device.name
 
-    def load(self, graph: bytes, assignment: Assignment) -> None:
-        """Take over a partition of a network."""
+    def load(self, graph: bytes | Graph, assignment: Assignment) -> None:
+        """Take over a partition of a network, which comes in its file form.
+
+        Workers in one process may share the network itself.
+        """
         import_sources(assignment.imports)
-        self._graph = graph_file.from_bytes(graph)
+        self._graph = graph if isinstance(graph, Graph) else self._read(graph, assignment.imports)
         given_away = {
             key
             for frame in assignment.frames.values()
@@ -94,6 +103,13 @@ class Worker:
         self._number = -1
         self._nodes = Nodes(self._rules)
 
+    def _read(self, data: bytes, imports: tuple[Source, ...]) -> Graph:
+        """Decode a network, or find it among the last that this worker has decoded."""
+        key = data, imports
+        graph = self._decoded.pop(key, None) or graph_file.from_bytes(data)
+        self._decoded = dict([*self._decoded.items(), (key, graph)][-KEPT_GRAPHS:])
+        return graph
+
     def fire(
         self, stage_number: int, number: int, check_finite: bool, *frames: Frame
     ) -> tuple[Report, *tuple[Frame, ...]]:
@@ -103,7 +119,8 @@ class Worker:
             The report, followed by the planned frames.
 
         Raises:
-            ProtocolError: a frame is missing, or one came that the plan does not know.
+            ProtocolError: a frame is missing, or one came that the plan does not know, or a
+                message that does not fit its node; or the stage has fired in this pass before.
             WireError: a frame is damaged.
 
         """
@@ -112,16 +129,23 @@ class Worker:
         if number != self._number:
             self._nodes = Nodes(self._rules, check_finite=check_finite)
             self._number = number
+            self._fired.clear()
         stage = assignment.stages.get(stage_number)
         if stage is None:
             raise ProtocolError(
                 f"worker {assignment.partition} was asked for stage {stage_number}, "
                 f"which is not its own"
             )
+        if stage_number in self._fired:
+            raise ProtocolError(
+                f"{self._says(stage)} was asked to fire a second time in pass {number}; "
+                f"a stage fires once a pass"
+            )
         report = Report(stage_number, assignment.partition, start, start)
         nodes = self._nodes
         before = nodes.counts()
         self._receive(stage, frames, report)
+        self._fired.add(stage_number)
         self._forward(stage, report)
         crossing = self._backward(stage, report)
         sent = [self._send(stage, number, crossing, report) for number in stage.sends]
@@ -152,7 +176,11 @@ class Worker:
         return self._assignment
 
     def _receive(self, stage: Stage, frames: tuple[Frame, ...], report: Report) -> None:
-        missing = set(stage.receives)
+        expected = {
+            _address(planned): planned
+            for planned in map(self._assigned().frames.__getitem__, stage.receives)
+        }
+        missing = dict.fromkeys(stage.receives)
         for place, frame in enumerate(frames, 1):
             begin = time_ns()
             try:
@@ -161,7 +189,7 @@ class Worker:
                 raise WireError(
                     f"{self._says(stage)} received frame {place} of {len(frames)} damaged: {error}"
                 ) from None
-            planned = self._planned(stage, header)
+            planned = self._planned(stage, header, expected)
             if header.keys != planned.keys:
                 raise ProtocolError(
                     f"{self._says(stage)} received {_title(planned)} "
@@ -170,34 +198,43 @@ class Worker:
             if planned.number not in missing:  # it came before
                 self._nodes.duplicates += len(messages)
                 continue
-            missing.discard(planned.number)
+            del missing[planned.number]
+            for message in messages:
+                self._require_fits(stage, planned, message)
             self._store(header.kind, messages)
             report.spans.append(
                 self._span(f"receive from {_who(planned.sender)}", "receive", begin, planned)
             )
         if missing:
-            lost = "; ".join(_title(self._assigned().frames[number]) for number in sorted(missing))
+            lost = "; ".join(_title(self._assigned().frames[number]) for number in missing)
             raise ProtocolError(f"{self._says(stage)} did not receive {lost}")
 
-    def _planned(self, stage: Stage, header: Header) -> PlannedFrame:
+    def _planned(
+        self, stage: Stage, header: Header, expected: dict[_Address, PlannedFrame]
+    ) -> PlannedFrame:
         """Find the frame in the plan that this header belongs to."""
-        assignment = self._assigned()
-        if (header.run, header.number) == (assignment.run, self._number):
-            for number in stage.receives:
-                planned = assignment.frames[number]
-                if (planned.kind, planned.sent_by, planned.sender, planned.receiver) == (
-                    header.kind,
-                    header.stage,
-                    header.sender,
-                    header.receiver,
-                ):
-                    return planned
+        run = self._assigned().run
+        address = header.kind, header.stage, header.sender, header.receiver
+        if (header.run, header.number) == (run, self._number) and address in expected:
+            return expected[address]
         raise ProtocolError(
-            f"{self._says(stage)}, in pass {self._number} of run {assignment.run}, received a "
+            f"{self._says(stage)}, in pass {self._number} of run {run}, received a "
             f"frame that is not planned: a {header.kind} frame of {len(header.keys)} messages "
             f"from {_who(header.sender)}, stage {header.stage}, to {_who(header.receiver)}, "
             f"in pass {header.number} of run {header.run:.40}"
         )
+
+    def _require_fits(self, stage: Stage, planned: PlannedFrame, message: Message) -> None:
+        """Raise unless a message has the shape and dtype of its node."""
+        key, value = message
+        node = self._graph.nodes[self._graph.edges[key].source if planned.kind == BACKWARD else key]
+        if value.shape != node.shape or value.dtype != node.dtype:
+            what = "the message to" if planned.kind == BACKWARD else "the value of"
+            raise ProtocolError(
+                f"{self._says(stage)} received {what} {node.name} from {_who(planned.sender)}, "
+                f"stage {planned.sent_by}, as {value.dtype}{list(value.shape)}, and the node is "
+                f"{node.dtype}{list(node.shape)}"
+            )
 
     def _store(self, kind: str, messages: list[Message]) -> None:
         put = self._device.put
@@ -277,6 +314,14 @@ class Worker:
 
     def _says(self, stage: Stage) -> str:
         return f"worker {stage.partition}, stage {stage.number} ({stage.name})"
+
+
+_Address = tuple[str, int, int, int]
+"""What parts the frames that a stage receives: kind, the sender's stage, sender, receiver."""
+
+
+def _address(frame: PlannedFrame) -> _Address:
+    return frame.kind, frame.sent_by, frame.sender, frame.receiver
 
 
 def _who(partition: int) -> str:

@@ -30,15 +30,18 @@ def settle(value: Array) -> Array:
 
     Device arrays and traced nodes keep their kind.
     """
-    if isinstance(value, np.generic):
-        return value
-    if isinstance(value, np.ndarray):
-        if value.ndim == 0:
+    if type(value) is np.ndarray or isinstance(value, np.ndarray):
+        shape = value.shape
+        if not shape:
             return value[()]
         flags = value.flags
-        if not (flags.c_contiguous or flags.f_contiguous):
-            return np.ascontiguousarray(value)
-        return _canonical_strides(value) if 1 in value.shape else value
+        if flags.c_contiguous:
+            return _canonical_strides(value) if 1 in shape else value
+        if flags.f_contiguous:
+            return _canonical_strides(value.T).T if 1 in shape else value
+        return np.ascontiguousarray(value)
+    if isinstance(value, np.generic):
+        return value
     if isinstance(value, _SCALARS):
         return np.asarray(value)[()]
     device_flags = getattr(value, "flags", None)
@@ -49,10 +52,12 @@ def settle(value: Array) -> Array:
 
 def _canonical_strides(value: np.ndarray) -> np.ndarray:
     """Give an axis of length 1, whose stride means nothing, the stride that the wire would give."""
-    if value.flags.c_contiguous:
-        return value.reshape(-1).reshape(value.shape)
-    mirrored = value.T
-    return mirrored.reshape(-1).reshape(mirrored.shape).T
+    stride = value.itemsize
+    for length, found in zip(value.shape[::-1], value.strides[::-1], strict=True):
+        if found != stride:
+            return value.reshape(-1).reshape(value.shape)
+        stride *= length
+    return value
 
 
 def layout(value: Array) -> str:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from .arrays import Array, settle
+from .arrays import DTYPES, Array, settle
 from .errors import ArgumentError
-from .graph import Graph
+from .graph import Graph, Node, require_graph
 from .ledger import Ledger
 from .node import Nodes, Rules, fit
-from .trace import Flat, leaf_values, unflatten_gradients
+from .sweep import sweep
+from .trace import Flat, Shape, leaf_values, unflatten_gradients
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -121,22 +122,28 @@ def first_S(graph: Graph, S: Array | None) -> Array:
 
 def S_at(graph: Graph, u: int, S: Array) -> Array:
     """Return the S that the caller gives an output, checked and at rest."""
-    node = graph.nodes[u]
-    if np.shape(S) != node.shape:
-        raise ArgumentError(f"S at the output has shape {np.shape(S)}, and the output {node.shape}")
-    S = S if hasattr(S, "dtype") else np.asarray(S)
-    return fit(S, node.shape, node.dtype)
+    return like(graph.nodes[u], S, "S at the output", "the output")
 
 
-def forward_order(graph: Graph) -> list[int]:
-    """Return the nodes that are computed, each after its inputs."""
-    return [node.id for node in graph.nodes if node.inputs]
+def like(node: Node, value: Any, what: str, whom: str) -> Array:
+    """Return what the caller gives along with the value of a node, in its dtype and at rest.
 
+    Raises:
+        ArgumentError: it is no array, or of another shape, or complex where the node is real.
 
-def wave_order(graph: Graph) -> list[int]:
-    """Return the V nodes from the outputs down, each after all nodes that send to it."""
-    here = graph.on_network
-    return [u for u in range(max(graph.outputs, default=-1), -1, -1) if here[u]]
+    """
+    if not hasattr(value, "dtype") or isinstance(value, Shape):
+        try:
+            value = np.asarray(value)
+        except ValueError as error:
+            raise ArgumentError(f"{what} is no array: {error}") from None
+    if value.dtype.str not in DTYPES:
+        raise ArgumentError(f"{what} is of dtype {value.dtype}, and {whom} {node.dtype}")
+    if value.shape != node.shape:
+        raise ArgumentError(f"{what} has shape {value.shape}, and {whom} {node.shape}")
+    if value.dtype.kind == "c" and node.dtype.kind != "c":
+        raise ArgumentError(f"{what} is complex, and {whom} is {node.dtype}")
+    return fit(value, node.shape, node.dtype)
 
 
 def curvature_here(graph: Graph, args: tuple[Any, ...]) -> LinearOperator:
@@ -164,6 +171,7 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
         GuardError: the traced program would have branched otherwise.
 
     """
+    require_graph(graph)
     graph.require_dependence()
     S = first_S(graph, None)
     values, flat = leaf_values(graph, args)
@@ -172,7 +180,7 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
         begin = time_ns()
         for leaf, value in zip(graph.leaves, values, strict=True):
             nodes.place(leaf.node, value)
-        nodes.fire(forward_order(graph))
+        nodes.fire(nodes.rules.forward)
         turn = time_ns()
         sweep(nodes, {graph.output: S})
         end = time_ns()
@@ -189,25 +197,6 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
         timeline=timeline,
         curvature=lambda: curvature_here(graph, args),
     )
-
-
-def sweep(nodes: Nodes, S: Mapping[int, Array], *, keep: bool = True) -> None:
-    """Send the backward wave through nodes that are all in one place, from S at the outputs.
-
-    A node's value is forgotten when it has sent: all nodes above it have used it by then. Without
-    ``keep`` so is S, everywhere but at the leaves.
-    """
-    graph = nodes.rules.graph
-    for u, given in S.items():
-        if graph.on_network[u]:
-            nodes.begin(u, given)
-    for u in wave_order(graph):
-        for edge, message in nodes.send(u):
-            nodes.receive(edge, message)
-        if u not in S:
-            nodes.values.pop(u)
-        if not keep and graph.nodes[u].inputs:
-            del nodes.S[u]
 
 
 def ledger_of(nodes: Nodes) -> Ledger:

@@ -25,7 +25,7 @@ _Function = Callable[..., _Arrays]
 def check_grads(
     f: Callable[..., Any],
     order: int = 2,
-    modes: Sequence[str] = ("forward", "reverse"),
+    modes: str | Sequence[str] = ("forward", "reverse"),
     tolerance: float = 1e-6,
     seed: int = 0,
 ) -> Callable[..., None]:
@@ -34,7 +34,7 @@ def check_grads(
     Args:
         f: a function in plain NumPy; its value is an array, a number, or a pytree of them.
         order: 1 checks the derivative, 2 also the derivative of that, and so on.
-        modes: ``"forward"`` (bw.jvp) and ``"reverse"`` (bw.vjp); higher orders mix them.
+        modes: ``"forward"`` (bw.jvp), ``"reverse"`` (bw.vjp) or both; higher orders mix them.
         tolerance: how far, relative to its size, a slope may be from its finite difference.
         seed: of the random directions; the error names it.
 
@@ -48,6 +48,9 @@ def check_grads(
         ``bw.check_grads(f, order=2)(x)``, or ``bw.check_grads(f)(x, order=2)``
 
     """
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    if not modes:
+        raise ArgumentError("modes is empty, so there is nothing to check")
     for mode in modes:
         if mode not in ("forward", "reverse"):
             raise ArgumentError(f"there is no mode {mode!r}; choose 'forward' or 'reverse'")
@@ -55,8 +58,8 @@ def check_grads(
 
     @wraps(f)
     def check(*args: Any, order: int = orders) -> None:
-        if order < 1:
-            raise ArgumentError(f"order={order}: there is nothing to check below 1")
+        if type(order) is not int or order < 1:
+            raise ArgumentError(f"order={order!r:.40}: give a whole number from 1 up")
         flat, x = _flattened(f, args)
         random = np.random.default_rng(seed)
         name = getattr(f, "__name__", "the function")
@@ -78,14 +81,20 @@ def _flattened(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[_Function,
         for place, value in zip(places, x, strict=True):
             given[place] = value
         result = f(*optree.tree_unflatten(structure, given))
-        return tuple(leaf for leaf in flatten_tree(result)[0] if is_float(_dtype(leaf)))
+        found = tuple(leaf for leaf in flatten_tree(result)[0] if is_float(_dtype(leaf)))
+        if not found:
+            raise ArgumentError(
+                f"{getattr(f, '__name__', 'the function')} returned "
+                f"{type(result).__name__} without a floating-point array or number"
+            )
+        return found
 
     double = {"f": np.float64, "c": np.complex128}
     return flat, tuple(arrays[p].astype(double[arrays[p].dtype.kind])[()] for p in places)
 
 
 def _dtype(value: Any) -> Any:
-    return value.dtype if hasattr(value, "dtype") else np.dtype(type(value))
+    return value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
 
 
 def _check(

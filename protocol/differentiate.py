@@ -10,11 +10,12 @@ import numpy as np
 import optree
 
 from .arrays import Array, settle
-from .backward import S_at, first_S, gradients, ledger_of, rules_of, sweep
+from .backward import S_at, first_S, gradients, ledger_of, rules_of
 from .errors import ArgumentError
 from .graph import Graph
 from .node import Nodes
-from .pytree import flatten_tree
+from .pytree import flatten_tree, pattern
+from .sweep import sweep
 from .trace import Argnums, Recording, Shape, record
 
 
@@ -167,8 +168,8 @@ def S_like(graph: Graph, S: Any) -> dict[int, Array]:
         graph.gives is not None and structure != graph.gives and len(leaves) > 1
     ):
         raise ArgumentError(
-            f"S has the structure {_pattern(structure)}, and the function's value has "
-            f"{_pattern(graph.gives)}"
+            f"S has the structure {pattern(structure)}, and the function's value has "
+            f"{pattern(graph.gives)}"
         )
     found: dict[int, Array] = {}
     for u, given in zip(graph.outputs, leaves, strict=True):
@@ -176,7 +177,3 @@ def S_like(graph: Graph, S: Any) -> dict[int, Array]:
         start = S_at(graph, u, given).copy(order="K")
         found[u] = found[u] + start if u in found else start
     return found
-
-
-def _pattern(structure: Any) -> str:
-    return str(optree.treespec_paths(structure)) if structure is not None else "several parts"

@@ -9,19 +9,20 @@ gives the Hessian times a vector, over the same workers and with the same ledger
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import optree
 
 from .arrays import Array
-from .backward import wave_order
-from .graph import CONSTANT, Graph, Guard
+from .backward import like
+from .errors import ArgumentError
+from .graph import CONSTANT, Graph, Guard, require_graph
 from .node import Nodes, Rules
-from .pytree import NAMESPACE
+from .pytree import flatten_tree, pattern
 from .rules import TABLE, Abstract, Primitive
-from .trace import unflatten_gradients
+from .sweep import wave_order
+from .trace import gradient_leaves, unflatten_gradients
 from .traced import Tape, Traced
 
 
@@ -39,32 +40,39 @@ def gradient_network(graph: Graph) -> Graph:
         NotScalarError: the output is not one number.
 
     """
+    require_graph(graph)
     graph.require_scalar()
     copy = Copy(graph)
     one = copy.tape.constant(graph.nodes[graph.output].dtype.type(1))
-    found = copy.wave({graph.output: one})
-    gradients = [None if S is None else copy.own(S) for S in found]
+    found = dict(zip(graph.leaves, copy.wave({graph.output: one}), strict=True))
+    varying = gradient_leaves(graph)
+    if not varying:
+        raise ArgumentError(f"nothing is differentiated in {graph.name or 'the network'}")
     gives = None
     if graph.takes is not None:
-        tree = unflatten_gradients(graph, graph.takes, gradients)
-        gives = optree.tree_structure(tree, namespace=NAMESPACE)
-    return copy.graph([S for S in gradients if S is not None], gives=gives, argnums=graph.argnums)
+        gives = flatten_tree(direction(graph, graph.takes, [0] * len(varying), whole=True))[1]
+    return copy.graph(
+        [copy.own(found[leaf]) for leaf in varying], gives=gives, argnums=graph.argnums
+    )
 
 
 def hvp_network(graph: Graph) -> Graph:
     """Return the network of ⟨∇f, v⟩, whose gradient is the Hessian of f times v.
 
     It has one argument more than ``graph``: v, in the structure of the differentiated argument,
-    or a tuple with one structure for each where there are several. It is made once a graph.
+    or a tuple with one structure for each where there are several, or where ``argnums`` was a
+    tuple. It is made once a graph.
 
     Raises:
         NotScalarError: the output is not one number.
 
     """
+    require_graph(graph)
     if graph.hvp is not None:
         return graph.hvp
     graph.require_scalar()
     chosen = _differentiated_arguments(graph)
+    several = _takes_a_tuple(graph)
     copy = Copy(graph)
     tape = copy.tape
     one = tape.constant(graph.nodes[graph.output].dtype.type(1))
@@ -73,7 +81,7 @@ def hvp_network(graph: Graph) -> Graph:
         if S is None:
             continue
         place = f"args[{graph.arguments}]"
-        if len(chosen) > 1:
+        if several:
             place += f"[{chosen.index(leaf.argument)}]"
         path = re.sub(r"^args\[\d+\]", place, leaf.path)
         node = graph.nodes[leaf.node]
@@ -82,7 +90,9 @@ def hvp_network(graph: Graph) -> Graph:
         if node.dtype.kind == "c":
             term = np.real(term)
         total = term if total is None else total + term
-    argnums = chosen[0] if len(chosen) == 1 else tuple(chosen)
+    if total is None:
+        raise ArgumentError(f"nothing is differentiated in {graph.name or 'the network'}")
+    argnums = tuple(chosen) if several else chosen[0]
     graph.hvp = copy.graph(
         [copy.own(total)], name=f"hvp of {graph.name}", arguments=graph.arguments + 1,
         argnums=argnums,
@@ -121,16 +131,55 @@ def _differentiated_arguments(graph: Graph) -> list[int]:
     return [place % graph.arguments for place in given]
 
 
-def direction(graph: Graph, structure: Any, leaves: Sequence[Any]) -> Any:
+def _takes_a_tuple(graph: Graph) -> bool:
+    return isinstance(graph.argnums, tuple) or len(_differentiated_arguments(graph)) > 1
+
+
+def direction(graph: Graph, structure: Any, leaves: Iterable[Any], *, whole: bool = False) -> Any:
     """Return v as :func:`hvp_network` takes it, from one array for each differentiated leaf.
 
-    ``structure`` is that of the arguments of ``graph``.
+    ``structure`` is that of the arguments of ``graph``; the arrays are in the order of
+    :func:`gradient_leaves`. With ``whole`` it is a tuple also where one argument alone is given.
     """
-    each = iter(leaves)
-    v = [next(each) if leaf.differentiated else None for leaf in graph.leaves]
-    tree = unflatten_gradients(graph, structure, v)
-    chosen = _differentiated_arguments(graph)
-    return tree[0] if len(chosen) == 1 and not isinstance(graph.argnums, int) else tree
+    each = dict(zip(gradient_leaves(graph), leaves, strict=True))
+    return _structured(graph, structure, [each.get(leaf) for leaf in graph.leaves], whole)
+
+
+def directions(graph: Graph, structure: Any, v: Any, *, whole: bool = False) -> list[Array]:
+    """Return the arrays of v, one for each differentiated leaf: :func:`direction` undone.
+
+    Where an array of the arguments does not vary, v has None, or anything.
+
+    Raises:
+        ArgumentError: v has another structure, or an array of another shape.
+
+    """
+    varying = gradient_leaves(graph)
+    given, found = flatten_tree(v)
+    expected = flatten_tree(direction(graph, structure, range(len(varying)), whole=whole))[1]
+    if found != expected:
+        numbered = _structured(graph, structure, list(range(len(graph.leaves))), whole)
+        numbers, full = flatten_tree(numbered)
+        if found != full:
+            raise ArgumentError(
+                f"v has the structure {pattern(found)}, and what is differentiated has "
+                f"{pattern(expected)}"
+            )
+        given = [
+            each
+            for each, number in zip(given, numbers, strict=True)
+            if graph.leaves[number].differentiated
+        ]
+    return [
+        like(graph.nodes[leaf.node], each, f"v for {leaf.path}", leaf.path)
+        for leaf, each in zip(varying, given, strict=True)
+    ]
+
+
+def _structured(graph: Graph, structure: Any, leaves: list[Any], whole: bool) -> Any:
+    tree = unflatten_gradients(graph, structure, leaves)
+    bare = graph.argnums is None and not whole and not _takes_a_tuple(graph)
+    return tree[0] if bare else tree
 
 
 class Copy:
@@ -257,4 +306,9 @@ class _Tape(Tape):
 
 
 def _key(name: str, inputs: list[Traced], attributes: dict[str, Any]) -> Any:
-    return name, tuple([z.id for z in inputs]), tuple(sorted(attributes.items()))
+    # A user's attributes may be lists, and 1, 1.0 and True are not one: so by what they look like.
+    return (
+        name,
+        tuple([z.id for z in inputs]),
+        repr(sorted(attributes.items())) if attributes else "",
+    )

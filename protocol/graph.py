@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from .arrays import Array, is_float
-from .errors import CycleError, IndependentOutputError, NotScalarError, WireError
+from .errors import ArgumentError, CycleError, IndependentOutputError, NotScalarError, WireError
 from .rules import Abstract, Primitive, Work, lookup
 
 LEAF = "leaf"
@@ -272,7 +272,7 @@ class Graph:
         """For each node in a group that is computed again, the place of the group."""
         return {u: number for number, group in enumerate(self.recomputed) for u in group}
 
-    @property
+    @cached_property
     def num_nodes(self) -> int:
         """V: the nodes on paths from a differentiated leaf to the output."""
         return sum(self.on_network)
@@ -282,18 +282,18 @@ class Graph:
         """E: the edges on those paths, hence the number of messages of one backward wave."""
         return len(self.edges)
 
-    @property
+    @cached_property
     def num_levels(self) -> int:
         """How many levels the V nodes stand on, hence the number of waves."""
         return len({self.levels[u] for u, here in enumerate(self.on_network) if here})
 
-    @property
+    @cached_property
     def num_outputs(self) -> int:
         """How many of the V nodes receive no message: no edge of the network leaves them."""
         reached = {u for u in self.outputs if self.on_network[u]}
         return len(reached - {edge.source for edge in self.edges})
 
-    @property
+    @cached_property
     def inputs_without_gradient(self) -> int:
         """How many inputs of the V nodes are no edges: constants, masks, indices, data."""
         here = self.on_network
@@ -367,6 +367,15 @@ class Graph:
         """Say the size."""
         name = f" {self.name}" if self.name else ""
         return f"<graph{name}: V={self.num_nodes} E={self.num_edges} levels={self.num_levels}>"
+
+
+def require_graph(graph: Any) -> None:
+    """Raise unless this is a graph: a function is traced first."""
+    if not isinstance(graph, Graph):
+        raise ArgumentError(
+            f"{graph!r:.60} is {type(graph).__name__}, and a graph is needed: "
+            f"bw.trace(f, *args) makes one"
+        )
 
 
 def check_order(nodes: Sequence[Node]) -> None:

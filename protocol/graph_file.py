@@ -95,8 +95,18 @@ def from_bytes(data: bytes | memoryview) -> Graph:
         raise WireError(f"the graph is damaged: {type(error).__name__} {error}") from None
     for node in graph.nodes:
         if node.primitive not in (LEAF, CONSTANT):
-            lookup(node.primitive, node.line)
+            _require_known(node)
     return graph
+
+
+def _require_known(node: Node) -> None:
+    module, separator, name = node.primitive.partition(SEPARATOR)
+    if separator and node.primitive not in TABLE:
+        raise UnknownPrimitiveError(
+            f"{node.line}: there is no primitive {name} of {module} here; import {module}, which "
+            f"defines it, before the network is read"
+        )
+    lookup(node.primitive, node.line)
 
 
 def require_rules_hold(graph: Graph) -> None:

@@ -15,11 +15,13 @@ from .errors import ArgumentError
 from .gradient_network import gradient_network
 from .graph import Graph
 from .higher import fired
-from .trace import leaf_values
+from .trace import gradient_leaves, leaf_values
 
 
 def operator(graph: Graph, product: Callable[[list[Array]], list[Array]]) -> LinearOperator:
     """Return the Hessian as a SciPy LinearOperator on the differentiated leaves laid end to end.
+
+    They stand in the order of the gradient's arrays.
 
     Args:
         graph: the network of f.
@@ -29,7 +31,9 @@ def operator(graph: Graph, product: Callable[[list[Array]], list[Array]]) -> Lin
         ArgumentError: a differentiated argument is complex.
 
     """
-    nodes = [graph.nodes[leaf.node] for leaf in graph.leaves if leaf.differentiated]
+    nodes = [graph.nodes[leaf.node] for leaf in gradient_leaves(graph)]
+    if not nodes:
+        raise ArgumentError(f"nothing is differentiated in {graph.name or 'the network'}")
     dtype = np.result_type(*(node.dtype for node in nodes))
     if dtype.kind == "c":
         raise ArgumentError("the Hessian of a function of complex arguments is no linear operator")
@@ -52,7 +56,7 @@ def in_process(graph: Graph, args: tuple[Any, ...]) -> LinearOperator:
     network = gradient_network(graph)
     with one_blas_thread():
         nodes = fired(network, leaf_values(graph, args)[0])
-    places = [leaf.node for leaf in network.leaves if leaf.differentiated]
+    places = [leaf.node for leaf in gradient_leaves(network)]
 
     def product(v: list[Array]) -> list[Array]:
         sent = again(nodes)
@@ -63,7 +67,7 @@ def in_process(graph: Graph, args: tuple[Any, ...]) -> LinearOperator:
         with one_blas_thread():
             send(sent, given)
         return [
-            sent.S[u] if u in sent.S else np.zeros(each.shape)
+            sent.S[u] if u in sent.S else np.zeros_like(each)
             for u, each in zip(places, v, strict=True)
         ]
 

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import optree
 
 from .arrays import Array, settle
-from .backward import S_at, backward, forward_order, gradients, rules_of
+from .backward import S_at, backward, one_blas_thread, rules_of
 from .differentiate import again, bound, known, send, shaped, value_of, zeros
 from .errors import ArgumentError
-from .gradient_network import gradient_network, hvp_network, transposed_network
-from .graph import Graph, Leaf
+from .gradient_network import (
+    direction,
+    directions,
+    gradient_network,
+    hvp_network,
+    transposed_network,
+)
+from .graph import Graph, Leaf, require_graph
 from .node import Nodes
-from .pytree import flatten_tree
-from .trace import Argnums, Recording, leaf_values, unflatten_gradients
+from .trace import Argnums, Recording, gradient_leaves, leaf_values, unflatten_gradients
 
 
 def jvp(
@@ -49,32 +55,9 @@ def jvp(
     graph = recording.graph
     value = value_of(graph, nodes)
     columns = Columns(recording)
-    slope = shaped(graph, columns.along(_tangents(recording, tuple(tangents))))
+    v = directions(graph, recording.flat.structure, tuple(tangents), whole=True)
+    slope = shaped(graph, columns.along(v))
     return (value, slope, recording.aux) if has_aux else (value, slope)
-
-
-def _tangents(recording: Recording, tangents: tuple[Any, ...]) -> list[Array]:
-    graph, _, flat, _ = recording
-    leaves, structure = flatten_tree(tangents)
-    varying = [leaf for leaf in graph.leaves if leaf.differentiated]
-    every = len(leaves) == len(graph.leaves) and structure == flat.structure
-    if every:
-        leaves = [v for v, leaf in zip(leaves, graph.leaves, strict=True) if leaf.differentiated]
-    if len(leaves) != len(varying):
-        raise ArgumentError(
-            f"the tangents have {len(leaves)} arrays, and the arguments {len(varying)} that vary"
-        )
-    return [
-        _like(graph, leaf, v, "the tangent of") for leaf, v in zip(varying, leaves, strict=True)
-    ]
-
-
-def _like(graph: Graph, leaf: Leaf, v: Any, what: str) -> Array:
-    node = graph.nodes[leaf.node]
-    v = v if hasattr(v, "dtype") else np.asarray(v)
-    if v.shape != node.shape:
-        raise ArgumentError(f"{what} {leaf.path} has shape {v.shape}, and {leaf.path} {node.shape}")
-    return settle(v.astype(node.dtype))
 
 
 class Columns:
@@ -106,7 +89,7 @@ def fired(graph: Graph, leaves: Sequence[Array]) -> Nodes:
     nodes = Nodes(rules_of(graph))
     for leaf, value in zip(graph.leaves, leaves, strict=True):
         nodes.place(leaf.node, value)
-    nodes.fire(forward_order(graph))
+    nodes.fire(nodes.rules.forward)
     return nodes
 
 
@@ -124,15 +107,32 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
     @wraps(f)
     def product(*args: Any, **kwargs: Any) -> Any:
-        if len(args) < 2:
-            raise ArgumentError("bw.hvp(f) takes the arguments of f and then v: bw.hvp(f)(x, v)")
-        graph, _, flat, _ = known(bound(f, kwargs), args[:-1], argnums)[0]
+        _require_direction(f, args, kwargs)
+        *primals, given = args
+        graph, _, flat, _ = known(bound(f, kwargs), tuple(primals), argnums)[0]
         network = hvp_network(graph)
+        v = directions(graph, flat.structure, given)
         if not network.on_network[network.output]:
-            return gradients(graph, flat, {})
-        return backward(network, *args).grads
+            return direction(graph, flat.structure, [np.zeros_like(each) for each in v])
+        return backward(network, *primals, direction(graph, flat.structure, v)).grads
 
     return product
+
+
+def _require_direction(f: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> None:
+    """Raise unless the arguments of ``f`` are here and v after them."""
+    reason = ""
+    try:
+        signature(f).bind(*args[:-1], **kwargs)
+    except TypeError as error:
+        reason = f" ({error} without v)"
+    except ValueError:  # NumPy's own functions have no signature
+        pass
+    if len(args) < 2 or reason:
+        raise ArgumentError(
+            f"bw.hvp(f) takes the arguments of f and then v, bw.hvp(f)(x, v), "
+            f"and was given {len(args)} arguments{reason}"
+        )
 
 
 def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -179,11 +179,24 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
     def matrix(*args: Any, **kwargs: Any) -> Any:
         graph, values, flat, _ = known(bound(f, kwargs), args, argnums)[0]
         network = gradient_network(graph)
+        _require_holomorphic(graph)
         nodes = fired(network, [values[leaf.node] for leaf in graph.leaves])
         varying = [leaf for leaf in network.leaves if leaf.differentiated]
         return _assembled(network, flat.structure, _by_rows(network, nodes, varying))
 
     return matrix
+
+
+def _require_holomorphic(graph: Graph) -> None:
+    """Raise where a real value depends on complex arguments: that is not holomorphic."""
+    if graph.nodes[graph.output].dtype.kind == "c":
+        return
+    for leaf in gradient_leaves(graph):
+        if graph.nodes[leaf.node].dtype.kind == "c":
+            raise ArgumentError(
+                f"the Hessian of a real function of the complex {leaf.path} is no matrix of "
+                f"complex numbers; use bw.hvp, or take the real and imaginary parts as arguments"
+            )
 
 
 def _basis(graph: Graph, u: int) -> Iterator[Array]:
@@ -270,4 +283,7 @@ def forward(graph: Graph, *args: Any) -> Any:
         *args: values of the shapes that it was traced with.
 
     """
-    return value_of(graph, fired(graph, leaf_values(graph, args)[0]))
+    require_graph(graph)
+    values = leaf_values(graph, args)[0]
+    with one_blas_thread():
+        return value_of(graph, fired(graph, values))

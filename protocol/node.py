@@ -44,6 +44,7 @@ class Rules:
         keep: Iterable[int] = (),
     ) -> None:
         self.graph = graph
+        # In forward order: what computes each node, and from which.
         self.forward: dict[int, tuple[Callable[..., Array], tuple[int, ...]]] = {}
         self.messages: dict[int, list[tuple[int, Callable[..., Array], int]]] = {}
         order: Iterable[int] = range(len(graph.nodes)) if nodes is None else sorted(nodes)
@@ -77,6 +78,7 @@ class Rules:
         self.constants = {z: place(constants[z]) for z in needed if z in constants}
         self.guards = {u: graph.guard_at[u] for u in self.here if u in graph.guard_at}
         self.checkpoints = checkpoints(graph, self.here, keep)
+        self.wave: Any = None  # what a wave through all nodes at once does, kept for the next
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,13 +103,15 @@ def checkpoints(graph: Graph, here: frozenset[int], keep: Iterable[int]) -> dict
         for z in graph.nodes[u].inputs:
             if group_of.get(z) != group_of.get(u):
                 kept.add(z)
+    mine: dict[int, list[int]] = {}
+    for u in sorted(here):
+        if u in group_of and graph.nodes[u].inputs:
+            mine.setdefault(group_of[u], []).append(u)
     found: dict[int, Checkpoint] = {}
-    for number in sorted({group_of[u] for u in here if u in group_of}):
-        group = graph.recomputed[number]
-        mine = tuple(sorted(u for u in group if u in here and graph.nodes[u].inputs))
-        inner = tuple(u for u in mine if u not in kept)
+    for group in mine.values():
+        inner = tuple(u for u in group if u not in kept)
         if inner:
-            found.update(dict.fromkeys(mine, Checkpoint(mine, inner)))
+            found.update(dict.fromkeys(group, Checkpoint(tuple(group), inner)))
     return found
 
 
@@ -158,8 +162,10 @@ class Nodes:
         return len(self._received)
 
     def place(self, leaf: int, value: Array) -> None:
-        """Give a leaf its value."""
+        """Give a leaf its value, or take a value that was computed elsewhere."""
         self.values[leaf] = value
+        if leaf not in self.rules.here:
+            return  # where it lives it has been looked at
         if self.check_finite or leaf in self.rules.guards:
             self._look(self.rules.graph.nodes[leaf], value)
 
@@ -168,7 +174,7 @@ class Nodes:
         values = self.values
         forward = self.rules.forward
         graph_nodes = self.rules.graph.nodes
-        careful = self.check_finite or bool(self.rules.guards)
+        watched = self.check_finite or bool(self.rules.guards or self.rules.checkpoints)
         groups = self.rules.checkpoints
         for u in nodes:
             rule, inputs = forward[u]
@@ -192,8 +198,9 @@ class Nodes:
                         f"trace it again"
                     )
             values[u] = value
-            if careful:
-                self._look(graph_nodes[u], value)
+            if not watched:
+                continue
+            self._look(graph_nodes[u], value)
             if u in groups:
                 self._unfired[groups[u]] = self._unfired.get(groups[u], len(groups[u].group)) - 1
                 if not self._unfired[groups[u]]:
@@ -225,11 +232,18 @@ class Nodes:
                 f"traced, and it is {value} with these arguments; trace it again"
             )
         if self.check_finite:
-            require_finite(node, value, "value", self._ranges(node))
+            require_finite(node, value, "value", self._ranges)
 
     def _ranges(self, node: Node) -> dict[str, str]:
         known = self.rules.graph.nodes
         return {known[z].name: span(self.values[z]) for z in node.inputs}
+
+    def take_over(self, received: dict[int, int], sums: int, messages: int) -> None:
+        """Take over the counts of messages that were sent and received all in one place."""
+        self._received.update(received)
+        self.sums += sums
+        self.messages += messages
+        self.multiplies += messages
 
     def receive(self, edge: int, message: Array) -> None:
         """Take the message on edge number ``edge`` into its node's sum.
@@ -301,20 +315,18 @@ class Nodes:
         inputs = rules.forward[u][1]
         arguments = [values[z] for z in inputs]
         for edge, rule, z in out:
+            target = nodes[z]
             try:
                 message = rule(S, value, *arguments)
+                if type(message) is not _float64 or target.shape or target.dtype != _EXACT:
+                    message = fit(message, target.shape, target.dtype)
             except BackwaveError:
                 raise
             except Exception as error:
                 raise failure(nodes[u], "sending back through", error) from error
-            target = nodes[z]
-            if type(message) is not _float64 or target.shape or target.dtype != _EXACT:
-                message = fit(message, target.shape, target.dtype)
             self.multiplies += 1
             if self.check_finite:
-                require_finite(
-                    nodes[u], message, f"message to {target.name}", self._ranges(nodes[u])
-                )
+                require_finite(nodes[u], message, f"message to {target.name}", self._ranges)
             yield edge, message
 
 
@@ -376,12 +388,17 @@ class NonFinite:
         )
 
 
-def require_finite(node: Node, value: Array, what: str, ranges: dict[str, str]) -> None:
-    """Raise if a floating-point value has a NaN or an infinity, naming the node and its line."""
+def require_finite(
+    node: Node, value: Array, what: str, ranges: Callable[[Node], dict[str, str]]
+) -> None:
+    """Raise if a floating-point value has a NaN or an infinity, naming the node and its line.
+
+    ``ranges`` says between what the values of the node's inputs are.
+    """
     if not is_float(value.dtype) or bool(np.all(np.isfinite(value))):
         return
     kind = "NaN" if bool(np.any(np.isnan(value))) else "infinity"
-    found = NonFinite(node, kind, what, ranges)
+    found = NonFinite(node, kind, what, ranges(node))
     raise NonFiniteError(str(found), found)
 
 

@@ -52,6 +52,14 @@ def _register(kind: type) -> None:
     )
 
 
+def pattern(structure: Any) -> str:
+    """Say what a structure looks like, for an error: ``{'w': *, 'b': *}``."""
+    if structure is None:
+        return "several parts"
+    text = str(structure).removeprefix("PyTreeSpec(").removesuffix(")")
+    return text.replace(f", namespace={NAMESPACE!r}", "")
+
+
 class Flat:
     """Arguments as a flat list of leaves, which argument each is in, and where in it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import optree
 from . import faces  # noqa: F401  registers how NumPy's functions are traced
 from .arrays import Array, is_float, settle
 from .errors import ArgumentError, TraceError
-from .graph import Graph
+from .graph import Graph, Leaf
 from .pytree import NAMESPACE, Flat, flatten, flatten_tree
 from .rules import Abstract
 from .traced import Tape, Traced, require_dtype
@@ -26,12 +27,17 @@ class Shape:
     dtype: np.dtype[Any]
 
     def __init__(self, shape: int | tuple[int, ...], dtype: Any = np.float64) -> None:
-        lengths = (shape,) if isinstance(shape, int) else tuple(shape)
+        try:
+            each = shape if isinstance(shape, tuple | list) else (shape,)
+            lengths = tuple(index(length) for length in each)
+            known = np.dtype(dtype)
+        except TypeError as error:
+            raise ArgumentError(f"bw.Shape({shape!r:.40}, {dtype!r:.40}): {error}") from None
         if any(length < 0 for length in lengths):
             raise ArgumentError(f"Shape{lengths}: a length cannot be negative")
         object.__setattr__(self, "shape", lengths)
-        object.__setattr__(self, "dtype", np.dtype(dtype))
-        require_dtype(self.dtype, "a Shape")
+        object.__setattr__(self, "dtype", known)
+        require_dtype(known, "a Shape")
 
 
 Argnums = int | tuple[int, ...] | None
@@ -75,6 +81,8 @@ def record(
     has_aux: bool = False,
 ) -> Recording:
     """Record the network, and keep every node's value as well (None in an abstract trace)."""
+    if not callable(f):
+        raise ArgumentError(f"{f!r:.40} is {type(f).__name__}, and a function is needed")
     flat = flatten(args)
     chosen = differentiated_arguments(len(args), argnums)
     tape = Tape(any(isinstance(leaf, Shape) for leaf in flat.leaves))
@@ -156,7 +164,10 @@ def differentiated_arguments(count: int, argnums: Argnums) -> set[int]:
             raise ArgumentError(f"argnums={argnums!r:.40}: give an int, or a tuple of ints")
         if not -count <= place < count:
             raise ArgumentError(f"argnums={argnums}, but there are only {count} arguments")
-    return {place % count for place in given}
+    chosen = {place % count for place in given}
+    if len(chosen) < len(given):
+        raise ArgumentError(f"argnums={argnums} names an argument twice")
+    return chosen
 
 
 def at_rest(value: Any, path: str) -> Array:
@@ -166,6 +177,8 @@ def at_rest(value: Any, path: str) -> Array:
     if isinstance(value, bool | int | float | complex | np.generic | np.ndarray):
         require_dtype(np.asarray(value).dtype, path)
         return settle(value)
+    if isinstance(value, Shape):
+        raise ArgumentError(f"{path} is a bw.Shape, and an array is needed; bw.trace takes shapes")
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return settle(value)
     raise ArgumentError(
@@ -203,6 +216,15 @@ def leaf_values(graph: Graph, args: tuple[Any, ...]) -> tuple[list[Array], Flat]
             f"{', '.join(flat.paths())} instead of {', '.join(leaf.path for leaf in graph.leaves)}"
         )
     return values, flat
+
+
+def gradient_leaves(graph: Graph) -> list[Leaf]:
+    """Return the differentiated leaves in the order in which a gradient has them: argnums'."""
+    varying = [leaf for leaf in graph.leaves if leaf.differentiated]
+    if not isinstance(graph.argnums, tuple):
+        return varying
+    order = [place % graph.arguments for place in graph.argnums]
+    return sorted(varying, key=lambda leaf: order.index(leaf.argument))
 
 
 def unflatten_gradients(graph: Graph, structure: Any, gradients: list[Any]) -> Any:

@@ -6,6 +6,7 @@ from the stage that sends a frame to the stage that receives it, and adds up the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -194,12 +195,11 @@ def shares(plan: Plan, reports: Iterable[Report]) -> list[Share]:
     """Return what each worker had and did."""
     busy = [0] * plan.partitions
     stages = [0] * plan.partitions
+    nodes = Counter(plan.partition)
     for report in reports:
         busy[report.worker] += report.end - report.start
         stages[report.worker] += 1
     return [
-        Share(
-            place, plan.devices[place], len(plan.nodes_of(place)), stages[place], busy[place] / 1e9
-        )
+        Share(place, plan.devices[place], nodes[place], stages[place], busy[place] / 1e9)
         for place in range(plan.partitions)
     ]

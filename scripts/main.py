@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from ..protocol.errors import BackwaveError
 from ..scheduler.partition import GRANULARITIES
 from ..scheduler.policy import POLICIES
-from . import bench, count, run
+from . import bench, count, functions, run
 
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
@@ -90,6 +90,11 @@ def parser() -> argparse.ArgumentParser:
     counts = commands.add_parser("count", help="count nodes, edges, messages and work; no Ray")
     counts.set_defaults(run=count.run)
     _target(counts)
+
+    lists = commands.add_parser("functions", help="list every function that can be differentiated")
+    lists.set_defaults(run=functions.run)
+    lists.add_argument("--markdown", action="store_true", help="as docs/functions.md has it")
+    _json(lists)
 
     benches = commands.add_parser("bench", help="measure ratios against peers and limits")
     benches.set_defaults(run=bench.run)

@@ -13,7 +13,7 @@ import backwave as bw
 from backwave.scripts.load import load_target
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-# About a thousand nodes each: as many workers in one process, each with the whole graph, take long.
+# About a thousand nodes each: a worker a node takes about a second.
 LONG = ("fluid", "kalman", "lstm", "ode_fit", "wave_inversion")
 SHORT_EXAMPLES = [path for path in EXAMPLES if path.stem not in LONG]
 

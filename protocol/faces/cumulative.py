@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..rules.primitive import Recorded
 from ..rules.reductions import sum_dtype
 from ..traced import METHODS, UFUNCS, user_line
 from .reductions import array_of, cast
-from .register import MISSING, face, one_axis, only, record
+from .register import MISSING, face, one_axis, only, record, refused
 
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "cumsum": {"reverse": False},
@@ -114,17 +114,13 @@ def _outer(ufunc: np.ufunc) -> Callable[..., Any]:
     return outer
 
 
-def _at(ufunc: np.ufunc) -> Callable[..., Any]:
-    def at(a: Any, indices: Any, *more: Any) -> Any:
-        advice = "bw.at(x)[i].add(v), which returns the result"
-        if ufunc is not np.add:
-            advice = "a function that returns the result, such as bw.at(x)[i].set(v)"
-        raise TraceError(
-            f"{user_line()}: np.{ufunc.__name__}.at changes an array in place, and nodes do not "
-            f"change; use {advice}"
-        )
-
-    return at
+def _at(ufunc: np.ufunc) -> Callable[..., NoReturn]:
+    advice = "bw.at(x)[i].add(v), which returns the result"
+    if ufunc is not np.add:
+        advice = "a function that returns the result, such as bw.at(x)[i].set(v)"
+    return refused(
+        f"np.{ufunc.__name__}.at", f"it changes an array in place, and nodes do not; use {advice}"
+    )
 
 
 for _each in UFUNCS:

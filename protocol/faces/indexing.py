@@ -12,7 +12,7 @@ from ..errors import ShapeError, TraceError
 from ..rules import TABLE, Abstract
 from ..rules.primitive import Recorded
 from ..traced import METHODS, Traced, user_line
-from .register import face, lengths_of, one_axis, only, record
+from .register import face, lengths_of, one_axis, only, record, refused
 
 
 def is_node(value: Any) -> bool:
@@ -277,13 +277,9 @@ def diag_indices_from(arr: Any) -> Any:
 
 
 def _in_place(what: str, advice: str) -> Callable[..., NoReturn]:
-    def refuse(*args: Any, **options: Any) -> NoReturn:
-        raise TraceError(
-            f"{user_line()}: {what} writes into an array, and a node cannot be assigned into; "
-            f"use {advice}"
-        )
-
-    return refuse
+    return refused(
+        what, f"it writes into an array, and a node cannot be assigned into; use {advice}"
+    )
 
 
 _IN_PLACE: Sequence[tuple[Any, str, str]] = (

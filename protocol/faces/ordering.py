@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..traced import user_line
 from .indexing import as_operand
-from .register import MISSING, face, one_axis, only, record
+from .register import MISSING, face, one_axis, only, record, refused
 
 _KINDS = (None, "quicksort", "mergesort", "heapsort", "stable")
 
@@ -127,18 +126,11 @@ def sort_complex(a: Any) -> Any:
     return np.astype(a, np.dtype("c8" if narrow else "c16"))
 
 
-def _refused(what: str, why: str) -> Callable[..., NoReturn]:
-    def refuse(*args: Any, **options: Any) -> NoReturn:
-        raise TraceError(f"{user_line()}: {what} cannot be traced: {why}")
-
-    return refuse
-
-
-face(method="sort")(_refused("x.sort()", "it sorts in place; use np.sort(x)"))
-face(method="partition")(_refused("x.partition()", "it works in place; use np.partition(x, kth)"))
+face(method="sort")(refused("x.sort()", "it sorts in place; use np.sort(x)"))
+face(method="partition")(refused("x.partition()", "it works in place; use np.partition(x, kth)"))
 for _name in ("unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"):
     face(getattr(np, _name))(
-        _refused(
+        refused(
             f"np.{_name}",
             "how many values differ depends on the values; find the indices outside the "
             "traced function, np.unique(values, return_index=True), and take them: x[indices]",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -42,6 +42,20 @@ def only(what: str, **options: Any) -> None:
     for name, value in options.items():
         if value is not None and value is not MISSING:
             raise TraceError(f"{user_line()}: {what} with {name}= cannot be traced")
+
+
+def refused(what: str, advice: str) -> Callable[..., NoReturn]:
+    """Return the traced form of what a network cannot hold: an error that says what to do."""
+
+    def refuse(*args: Any, **options: Any) -> NoReturn:
+        raise TraceError(f"{user_line()}: {what} cannot be traced: {advice}")
+
+    REFUSED.add(refuse)
+    return refuse
+
+
+REFUSED: set[Any] = set()
+"""Traced forms that only say what to do instead."""
 
 
 def one_axis(axis: Any, ndim: int) -> int:

@@ -16,7 +16,7 @@ from ..rules.primitive import Recorded
 from ..rules.reductions import float_dtype
 from ..traced import user_line
 from .reductions import array_of, axes_of, cast, kept
-from .register import face, only, record
+from .register import face, only, record, refused
 
 # Averages and covariances.
 
@@ -334,15 +334,11 @@ def bincount(x: Any, /, weights: Any = None, minlength: Any = 0) -> Any:
     return record("scatter", weights, x, index=(("array", 0),), shape=(length,))
 
 
-def _refused(name: str) -> Callable[..., Any]:
-    def refuse(*args: Any, **options: Any) -> Any:
-        raise TraceError(
-            f"{user_line()}: np.{name} sorts entries into bins and counts them, and no derivative "
-            f"passes through that; call it on plain arrays, outside of the traced function"
-        )
-
-    return refuse
-
-
 for _function in (np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges):
-    face(_function)(_refused(_function.__name__))
+    face(_function)(
+        refused(
+            f"np.{_function.__name__}",
+            "it sorts entries into bins and counts them, and no derivative passes through that; "
+            "call it on plain arrays, outside of the traced function",
+        )
+    )

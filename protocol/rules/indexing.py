@@ -11,6 +11,7 @@ where the mask is not; a replay with another count finds another shape, and is r
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,15 @@ def _targets(index: Template, arrays: tuple[Array, ...], shape: tuple[int, ...])
     return np.reshape(total, (-1,))
 
 
+@lru_cache(maxsize=4096)
+def _plain(index: Template) -> tuple[Any, ...]:
+    """Return the index of a template without arrays, made once."""
+    return _fill(index, ())
+
+
 def _getitem(z: Array, *arrays: Array, index: Template) -> Array:
+    if not arrays:
+        return z[_plain(index)]
     if _traced((z, *arrays)):
         return apply("getitem", z, *arrays, index=index)
     arrays, shape = _flattened(index, arrays, z.shape)
@@ -108,6 +117,10 @@ def _getitem(z: Array, *arrays: Array, index: Template) -> Array:
 
 def _scatter(S: Array, *arrays: Array, index: Template, shape: tuple[int, ...]) -> Array:
     """Return zeros of ``shape`` with S added where ``index`` points: the transpose of getitem."""
+    if not arrays and isinstance(S, np.ndarray | np.generic):
+        plain = np.zeros(shape, S.dtype)
+        plain[_plain(index)] = S
+        return plain
     if _traced((S, *arrays)):
         return apply("scatter", S, *arrays, index=index, shape=shape)
     out = np.zeros_like(S, shape=shape, order="C")

@@ -164,9 +164,8 @@ def unknown(name: str, where: str = "") -> UnknownPrimitiveError:
     """Make the error for an operation that has no rule: its name, and how to add one."""
     place = f"{where}: " if where else ""
     return UnknownPrimitiveError(
-        f"{place}there is no rule for {name}; write it with functions that have one, or add it: "
-        f"backwave.protocol.rules.define({name.rpartition('.')[2]!r}, forward, *messages, "
-        f"shape=...), as CONTRIBUTING.md shows"
+        f"{place}there is no rule for {name}; write it with functions that have one, or make a "
+        f"function that calls it a node with a message of your own, by @bw.primitive"
     )
 
 

@@ -1,6 +1,10 @@
 """Workers in this process give the bits of a run in one place, however the nodes are spread."""
 
+import cProfile
 import pickle
+import pstats
+from functools import cache
+from random import Random
 
 import numpy as np
 import pytest
@@ -12,23 +16,33 @@ from backwave.actors.execute import execute, new_run
 from backwave.actors.local import LocalEngine
 from backwave.protocol.message import Frame
 
-from ..networks import EXAMPLES, SHORT_EXAMPLES, assert_same_bits, example, mapping, programs
+from ..networks import EXAMPLES, LONG, assert_same_bits, bits, example, mapping, programs
 
 DIALS = [("node", 1), ("layer", 1), ("partition", 1), ("partition", 2), ("partition", 4)]
+POLICIES = ("eager", "level")
 CASES = [
-    (path, granularity, workers)
-    for granularity, workers in DIALS
-    for path in (EXAMPLES if granularity == "partition" else SHORT_EXAMPLES)
+    (path, *dial, policy)
+    for path in EXAMPLES
+    for dial in DIALS
+    for policy in POLICIES
+    # Of the long ones, a worker a node under one policy, a worker a layer under the other.
+    if path.stem not in LONG or (dial[0], policy) not in (("node", "level"), ("layer", "eager"))
 ]
 
 
-@pytest.mark.parametrize("policy", ["eager", "level"])
+@cache
+def run_here(path):
+    graph, args = example(path)
+    return graph, args, bw.backward(graph, *args)
+
+
 @pytest.mark.parametrize(
-    ("path", "granularity", "workers"), CASES, ids=[f"{p.stem}-{g}-{w}" for p, g, w in CASES]
+    ("path", "granularity", "workers", "policy"),
+    CASES,
+    ids=[f"{path.stem}-{granularity}-{n}-{policy}" for path, granularity, n, policy in CASES],
 )
 def test_examples_give_the_same_bits_and_counts(path, granularity, workers, policy):
-    graph, args = example(path)
-    reference = bw.backward(graph, *args)
+    graph, args, reference = run_here(path)
     the_plan = bw.plan(graph, workers, granularity, policy=policy)
     result = bw.run_locally(the_plan, *args)
     assert_same_bits(result, reference)
@@ -81,7 +95,7 @@ def test_random_networks_in_random_partitions_give_the_same_bits(program, worker
     assert_same_bits(carried(the_plan, program.args, by_pickle), reference)
 
 
-@given(programs(max_steps=6), st.sampled_from(DIALS), st.sampled_from(["eager", "level"]))
+@given(programs(max_steps=6), st.sampled_from(DIALS), st.sampled_from(POLICIES))
 @settings(max_examples=50)
 def test_random_networks_in_every_granularity_give_the_same_bits(program, dial, policy):
     granularity, workers = dial
@@ -125,3 +139,114 @@ def test_S_at_a_node_outside_the_network_is_refused():
     for node in (constant, graph.nodes[constant], -1, 99):
         with pytest.raises(KeyError, match="has no S"):
             result.S[node]
+
+
+@given(programs(max_steps=20), st.data())
+@settings(max_examples=150)
+def test_values_that_are_computed_again_give_the_same_bits_in_every_partition(program, data):
+    """Groups of nodes forget their values: however they lie across the partitions."""
+    seed = data.draw(st.integers(0, 2**32), label="groups")
+    graph = checkpointed(program.graph(), seed)
+    if not graph.on_network[graph.output]:
+        return
+    plain = bw.backward(program.graph(), *program.args)
+    reference = bw.backward(graph, *program.args)
+    assert_same_bits(reference, plain)
+    policy = data.draw(st.sampled_from(POLICIES), label="policy")
+    granularity = data.draw(st.sampled_from(["partition", "node", "layer"]), label="granularity")
+    partitioner = mapping(graph, 3, seed) if granularity == "partition" else "levels"
+    the_plan = bw.plan(graph, 3, granularity, partitioner, policy)
+    result = carried(the_plan, program.args, by_file)
+    assert_same_bits(result, plain)
+    # What goes elsewhere is kept, so that the parts never compute more again than the whole.
+    assert result.ledger.recomputed <= reference.ledger.recomputed
+    one_place = bw.run_locally(bw.plan(graph, 1, policy=policy), *program.args)
+    assert one_place.ledger.recomputed == reference.ledger.recomputed
+    assert_same_bits(one_place, plain)
+
+
+def checkpointed(graph, seed):
+    """Return the graph with some of its nodes in groups, each a run of nodes with gaps."""
+    random = Random(seed)
+    inner = [node.id for node in graph.nodes if node.inputs]
+    groups = []
+    while inner:
+        run, inner = inner[: random.randint(1, 8)], inner[8:]
+        groups.append(tuple(u for u in run if random.random() < 0.8))
+    graph.recomputed = groups
+    return graph
+
+
+def test_what_is_computed_again_is_counted_on_its_worker():
+    def block(x):
+        return np.sin(np.tanh(np.exp(x)))
+
+    x = np.linspace(-1, 1, 5)
+    graph = bw.trace(lambda x: np.sum(bw.checkpoint(block)(bw.checkpoint(block)(x))), x)
+    assert bw.backward(graph, x).ledger.recomputed == 4  # of each block, exp and tanh
+    engine = LocalEngine(the_plan := bw.plan(graph, 2), "run")
+    result = execute(the_plan, engine, (x,), run="run", number=0)
+    assert result.ledger.cut_edges == 1
+    # Where the cut goes through a block, the value that crosses it is kept.
+    forward = [frame for frame in the_plan.between("forward") for u in frame.keys]
+    crossing = {u for frame in forward for u in frame.keys}
+    inside = {graph.nodes[u].primitive for u in crossing} & {"exp", "tanh"}
+    assert result.ledger.recomputed == 4 - len(inside)
+    np.testing.assert_allclose(
+        result.grads[0], bw.grad(lambda x: np.sum(block(block(x))))(x), rtol=1e-14
+    )
+
+
+@pytest.mark.parametrize("granularity", ["node", "layer", "partition"])
+def test_a_look_for_nan_reaches_across_partitions(granularity):
+    def f(x):
+        return np.sum(np.exp(np.tanh(x)) * np.sqrt(x))
+
+    graph = bw.trace(f, np.ones(3))
+    the_plan = bw.plan(graph, 3, granularity)
+    fine = bw.run_locally(the_plan, np.ones(3), check_finite=True)
+    assert bits(fine.value) == bits(f(np.ones(3)))
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(bw.errors.NonFiniteError, match=r"test_local.py:\d+: NaN arose in the value"),
+    ):
+        bw.run_locally(the_plan, np.array([1.0, -1.0, 2.0]), check_finite=True)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(
+            bw.errors.NonFiniteError, match=r"infinity arose in the message to args\[0\] of sq"
+        ),
+    ):
+        bw.run_locally(the_plan, np.array([1.0, 0.0, 2.0]), check_finite=True)
+
+
+def test_several_outputs_are_refused_before_anything_starts():
+    graph = bw.trace(lambda x: (np.sum(x), np.sum(x * x)), np.ones(3))
+    for run in (bw.plan, lambda graph: bw.Cluster().backward(graph, np.ones(3))):
+        with pytest.raises(bw.errors.NotScalarError, match="has 2 outputs, and this needs one"):
+            run(graph)
+
+
+def test_workers_in_one_process_share_one_network():
+    graph = bw.trace(lambda x: np.sum(np.tanh(x) * 2), np.ones(3))
+    workers = LocalEngine(bw.plan(graph, 3, "node"), "run").workers
+    assert len({id(worker._graph) for worker in workers}) == 1 < len(workers)
+    assert workers[0]._graph is not graph  # what workers hold is what the file form says
+
+
+def test_what_a_plan_costs_grows_with_the_network_and_no_faster():
+    """Counted in calls, not in time: twice the network, twice the calls, a worker a node."""
+
+    def calls(length, granularity):
+        def chain(x):
+            for _ in range(length):
+                x = np.tanh(x)
+            return x
+
+        graph = bw.trace(chain, 0.5)
+        counted = cProfile.Profile()
+        counted.runcall(lambda: bw.run_locally(bw.plan(graph, 1, granularity), 0.5))
+        return pstats.Stats(counted).total_calls
+
+    for granularity in ("node", "layer"):
+        assert calls(400, granularity) < 2.2 * calls(200, granularity)

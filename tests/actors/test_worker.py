@@ -220,3 +220,72 @@ def test_a_worker_without_a_partition_says_so():
 def test_a_stage_of_another_worker_is_refused(setting):
     with pytest.raises(ProtocolError, match="worker 0 was asked for stage 1, which is not its own"):
         setting.lower.fire(1, 1, False)
+
+
+FITTING = {"shape": W[:2], "dtype": W.astype("f4")}
+FOUND = {"shape": r"float64\[2\]", "dtype": r"float32\[5\]"}
+
+
+@pytest.mark.parametrize("what", FITTING)
+def test_a_message_that_does_not_fit_its_node_is_refused(setting, what):
+    """The frame is sound, and its header says what is in it: but it is no message to this node."""
+    header, ((first, value), (second, _)) = setting.back.open()
+    messages = [(first, value), (second, FITTING[what])]
+    frame = Frame.of(BACKWARD, messages, run=RUN, number=1, stage=1, sender=1, receiver=0)
+    assert Header.decode(frame.header).keys == header.keys
+    graph = setting.plan.graph
+    name = graph.nodes[graph.edges[second].source].name
+    with pytest.raises(
+        ProtocolError,
+        match=rf"^{PLACE} received the message to {name} from worker 1, stage 1, as {FOUND[what]}, "
+        r"and the node is float64\[5\]$",
+    ):
+        setting.finish(frame)
+    report, sums = setting.finish(setting.back)  # nothing of that frame was taken
+    require_gradient(sums)
+    assert report.messages == 3
+
+
+@pytest.mark.parametrize("what", FITTING)
+def test_a_value_that_does_not_fit_its_node_is_refused(setting, what):
+    w, x = (leaf.node for leaf in setting.plan.graph.leaves)
+    frame = Frame.of(
+        FORWARD, [(w, FITTING[what]), (x, X)], run=RUN, number=2, stage=CALLER, receiver=0
+    )
+    with pytest.raises(
+        ProtocolError,
+        match=rf"received the value of args\[0\] from the caller, stage -1, as {FOUND[what]}, and the node",
+    ):
+        setting.lower.fire(0, 2, False, frame)
+
+
+def test_a_stage_fires_once_a_pass(setting):
+    setting.finish(setting.back)
+    with pytest.raises(ProtocolError, match=rf"^{PLACE} was asked to fire a second time in pass 1"):
+        setting.finish(setting.back)
+    with pytest.raises(ProtocolError, match=r"stage 0 \(forward\) was asked to fire a second time"):
+        setting.lower.fire(0, 1, False, setting.given)
+    # The next pass is another matter.
+    _, up = setting.lower.fire(0, 2, False, setting.another(setting.given, number=2))
+    assert [value.tobytes() for value in up.arrays] == [v.tobytes() for v in setting.up.arrays]
+
+
+def test_a_worker_decodes_a_network_once(monkeypatch):
+    decoded = []
+    read = graph_file.from_bytes
+    monkeypatch.setattr(graph_file, "from_bytes", lambda data: decoded.append(data) or read(data))
+    setting = Setting()
+    assert len(decoded) == 2  # one a worker
+    graph = setting.plan.graph
+    given, _ = assignments(setting.plan, "another run")
+    setting.lower.load(graph_file.to_bytes(graph), given)
+    assert len(decoded) == 2
+    other = bw.trace(lambda w, x: np.sum(w * x), W, X, argnums=0)
+    given, *_ = assignments(bw.plan(other, 1), "a third run")
+    for again in range(3):  # two networks take turns
+        setting.lower.load(graph_file.to_bytes(other), given)
+        assert len(decoded) == 3, again
+        setting.lower.load(graph_file.to_bytes(graph), assignments(setting.plan, RUN)[0])
+    assert len(decoded) == 3
+    _, up = setting.lower.fire(0, 1, False, setting.given)
+    assert [value.tobytes() for value in up.arrays] == [v.tobytes() for v in setting.up.arrays]

@@ -108,6 +108,9 @@ def _wrap(value):
         wrapped = DeviceArray.__new__(DeviceArray)
         wrapped._array = np.asarray(value)
         return wrapped
+    if isinstance(value, tuple):  # eigh and its like give named tuples
+        fields = map(_wrap, value)
+        return type(value)(*fields) if hasattr(value, "_fields") else tuple(fields)
     return value
 
 

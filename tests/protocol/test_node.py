@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import backwave as bw
 from backwave.protocol import errors
-from backwave.protocol.backward import forward_order, rules_of, wave_order
+from backwave.protocol.backward import rules_of
 from backwave.protocol.node import Nodes, fit
+from backwave.protocol.sweep import wave_order
 
 # Floats whose sum depends on the order: of 24 orders these give several sums.
 ROUNDING = (1.0, 1e16, -1e16, 0.1)
@@ -29,8 +30,8 @@ def ready(f, *args):
     nodes = Nodes(rules_of(graph))
     for leaf, value in zip(graph.leaves, args, strict=True):
         nodes.place(leaf.node, value)
-    nodes.fire(forward_order(graph))
-    nodes.begin(np.float64(1.0))
+    nodes.fire(nodes.rules.forward)
+    nodes.begin(graph.output, np.float64(1.0))
     return graph, nodes
 
 
@@ -114,7 +115,7 @@ def test_the_output_does_not_send_before_its_S_is_defined():
     graph = bw.trace(lambda x: x * x, np.float64(3.0))
     nodes = Nodes(rules_of(graph))
     nodes.place(0, np.float64(3.0))
-    nodes.fire(forward_order(graph))
+    nodes.fire(nodes.rules.forward)
     with pytest.raises(
         errors.ProtocolError, match=r"output multiply:1 cannot fire: its S is not defined"
     ):

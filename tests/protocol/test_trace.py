@@ -124,40 +124,32 @@ class TestBadPrograms:
 
     def test_an_unknown_function(self, argument):
         def f(x):
-            return np.sum(np.cumsum(x))
+            return np.sum(np.trim_zeros(x))
 
         refused(
             f,
             argument,
             error=errors.UnknownPrimitiveError,
-            match=r"no rule for np\.cumsum; .*backwave\.protocol\.rules\.define\('cumsum', forward",
+            match=r"no rule for np\.trim_zeros; .*by @bw\.primitive",
         )
 
     def test_an_unknown_function_of_a_module(self, argument):
         def f(x):
-            return np.sum(np.linalg.pinv(x[None]))
+            return np.sum(np.emath.sqrt(x))
 
-        refused(
-            f, argument, error=errors.UnknownPrimitiveError, match=r"no rule for np\.linalg\.pinv"
-        )
-
-    def test_an_unknown_ufunc(self, argument):
-        def f(x):
-            return np.sum(np.nextafter(x, 1.0))
-
-        refused(f, argument, error=errors.UnknownPrimitiveError, match=r"no rule for np\.nextafter")
+        refused(f, argument, error=errors.UnknownPrimitiveError, match=r"no rule for np\..*sqrt")
 
     def test_an_unknown_ufunc_of_another_package(self, argument):
         def f(x):
-            return np.sum(scipy.special.erfc(x))
+            return np.sum(scipy.special.mathieu_a(1.0, x))
 
-        refused(f, argument, error=errors.UnknownPrimitiveError, match="no rule for erfc")
+        refused(f, argument, error=errors.UnknownPrimitiveError, match="no rule for mathieu_a")
 
     def test_an_unknown_ufunc_method(self, argument):
         def f(x):
-            return np.sum(np.add.accumulate(x))
+            return np.sum(np.divide.accumulate(x))
 
-        refused(f, argument, error=errors.UnknownPrimitiveError, match=r"np\.add\.accumulate")
+        refused(f, argument, error=errors.UnknownPrimitiveError, match=r"np\.divide\.accumulate")
 
     def test_float(self, argument):
         def f(x):
@@ -237,15 +229,6 @@ class TestBadPrograms:
             return np.sum(np.exp(x, where=np.array([True, False, True])))
 
         refused(f, argument, error=errors.TraceError, match=r"with where=.*use np\.where")
-
-    @pytest.mark.parametrize(
-        ("option", "value"), [("where", np.array([True, False, True])), ("initial", 2.0)]
-    )
-    def test_options_of_a_reduction(self, argument, option, value):
-        def f(x):
-            return np.sum(x, **{option: value})
-
-        refused(f, argument, error=errors.TraceError, match=rf"np\.sum with {option}=")
 
     def test_out_of_a_reduction(self, argument):
         def f(x):
@@ -377,9 +360,9 @@ def test_an_output_that_depends_on_nothing_differentiated():
         bw.backward(graph, X)
 
 
-@pytest.mark.parametrize("output", [None, "text", (X, X), [1.0], {"a": 1.0}], ids=repr)
+@pytest.mark.parametrize("output", [None, "text", ("text", X), [], {"a": None}], ids=repr)
 def test_an_output_that_is_no_array(output):
-    with pytest.raises(errors.TraceError, match=f"returned {type(output).__name__}"):
+    with pytest.raises(errors.TraceError, match="returned (NoneType|str|list|dict)"):
         bw.trace(lambda x: output, X)
 
 
@@ -553,10 +536,12 @@ def table():
 
 
 def test_a_rule_of_ones_own_makes_a_function_traceable(table):
+    table.pop("expit")
+
     def f(x):
         return np.sum(scipy.special.expit(x) ** 2)
 
-    refused(f, X, error=errors.UnknownPrimitiveError, match="no rule for expit.*define")
+    refused(f, X, error=errors.UnknownPrimitiveError, match="no rule for expit")
     define("expit", scipy.special.expit, lambda S, u, z: S * u * (1 - u), shape=lambda z: z)
     s = 1.0 / (1.0 + np.exp(-X))
     np.testing.assert_allclose(bw.grad(f)(X), 2 * s * s * (1 - s), rtol=1e-14)
