@@ -11,10 +11,11 @@ import numpy as np
 
 from . import wire
 from .arrays import DTYPES, Array, is_float
-from .errors import BackwaveError, ShapeError, WireError
+from .errors import BackwaveError, ShapeError, UnknownPrimitiveError, WireError
 from .graph import CONSTANT, LEAF, Graph, Guard, Leaf, Node
-from .rules import Abstract, Primitive, lookup
+from .rules import TABLE, Abstract, Primitive, lookup
 from .rules.attributes import fault
+from .user_primitive import SEPARATOR
 
 _SCALARS = (bool, int, float, complex)
 _MAX_TEXT = 4096

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from textwrap import wrap
 
 from .graph import CONSTANT, Graph, Node
 
 ROWS = 60
 """How many nodes are shown; of a longer network the middle is left out."""
+
+WIDTH = 80
+"""How many columns it takes."""
 
 
 def summary(graph: Graph) -> str:
@@ -26,18 +30,19 @@ def summary(graph: Graph) -> str:
     rule = "─" * max(map(len, lines))
     work = [graph.work(u) for u in range(len(graph.nodes))]
     kinds = Counter(node.primitive for node in shown if node.inputs)
-    title = f"{graph.name or 'network'}: V={graph.num_nodes} E={graph.num_edges}"
+    size = f"V={graph.num_nodes} E={graph.num_edges} levels={graph.num_levels}"
+    most = ", ".join(f"{_cut(name, 24)} {count:,}" for name, count in kinds.most_common(6))
     return "\n".join(
         [
-            f"{title} levels={graph.num_levels}",
+            f"{_cut(graph.name or 'network', WIDTH - 2 - len(size))}: {size}",
             lines[0],
             rule,
             *lines[1:],
             rule,
-            f"{len(shown)} nodes and {constants} constants; "
-            f"{sum(each.flops for each in work):,} flops, "
-            f"{sum(each.bytes for each in work):,} bytes moved in a forward sweep",
-            "most: " + ", ".join(f"{name} {count}" for name, count in kinds.most_common(6)),
+            f"{len(shown):,} nodes and {constants:,} constants; a forward sweep takes",
+            f"{sum(each.flops for each in work):,} flops and moves "
+            f"{sum(each.bytes for each in work):,} bytes",
+            *wrap(f"most: {most}" if most else "", WIDTH),
         ]
     )
 

@@ -14,6 +14,8 @@ from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .arrays import Array
 from .errors import ArgumentError, BackwaveError, ShapeError, UnknownPrimitiveError
 from .graph import Graph
@@ -36,19 +38,30 @@ class UserPrimitive:
         flops: Callable[..., int] | None,
     ) -> None:
         update_wrapper(self, forward)
+        self.__name__ = name.rpartition(SEPARATOR)[2]
         self.name = name
         self._messages: list[MessageRule | None] = []
-        self._forward = forward
-        self._shape = partial(_given_shape, shape) if shape else self._inferred_shape
+        self._function = forward
+        self._shape = partial(_given_shape, name, shape) if shape else self._inferred_shape
         self._flops = flops or self._inferred_flops
         self._found: dict[Any, tuple[Abstract, int]] = {}
-        self._enter()
+        self._primitive = self._enter()
 
-    def _enter(self) -> None:
+    def _enter(self) -> Primitive:
         # A module that is imported again (in a notebook, say) replaces what it defined.
         TABLE[self.name] = Primitive(
             self.name, self._forward, tuple(self._messages), self._shape, self._flops
         )
+        return TABLE[self.name]
+
+    def _forward(self, *z: Array, **attributes: Any) -> Array:
+        u = self._function(*z, **attributes)
+        if not isinstance(u, _VALUES) and not (hasattr(u, "dtype") and hasattr(u, "shape")):
+            raise ArgumentError(
+                f"{self.name} returned {type(u).__name__}, and the value of a node is one array "
+                f"or number"
+            )
+        return u
 
     def message(self, *rules: MessageRule | None) -> Any:
         """Give the messages, one for each input in order; None where an input has no gradient.
@@ -56,28 +69,54 @@ class UserPrimitive:
         Each is ``rule(S, u, *z, **attributes)`` and gives S·∂u/∂z_k. As a decorator it gives the
         next one: the first use is for the first input.
         """
-        self._messages.extend(rules)
-        self._enter()
+        for rule in rules:
+            if rule is not None and not callable(rule):
+                raise ArgumentError(f"a message is a function or None, not {rule!r:.40}")
+            place = len(self._messages)
+            self._messages.append(rule and partial(_sent, self.name, place, rule))
+        self._primitive = self._enter()
         return rules[0] if len(rules) == 1 else None
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """Compute it; a traced input records it as one node."""
-        if not self._messages:
+        if len(self._messages) < max(len(inputs), 1):
             raise ArgumentError(
-                f"{self.name} has no message: give S·∂u/∂z for each input with "
-                f"@{self.__name__}.message"
+                f"{self.name} has {len(inputs)} inputs and {len(self._messages) or 'no'} messages: "
+                f"give S·∂u/∂z for each with @{self.__name__}.message, None where there is no "
+                f"gradient"
+            )
+        if TABLE[self.name] is not self._primitive:
+            raise ArgumentError(
+                f"another primitive has been defined as {self.name} since; use that one, or give "
+                f"each its own name with bw.primitive(name=...)"
             )
         for value in inputs:
             if isinstance(value, Recorded):
-                return value.record(TABLE[self.name], inputs, attributes)
+                plain = {key: self._plain(key, given) for key, given in attributes.items()}
+                return value.record(self._primitive, inputs, plain)
+        for key, given in attributes.items():
+            self._plain(key, given)
         return self._forward(*inputs, **attributes)
+
+    def _plain(self, key: str, value: Any) -> Any:
+        """Return an attribute as graph files have it: plain data, lists as tuples."""
+        if isinstance(value, list | tuple):
+            return tuple([self._plain(key, each) for each in value])
+        if isinstance(value, np.bool_ | np.integer | np.floating):
+            return value.item()
+        if value is None or type(value) in (bool, int, float, str):
+            return value
+        raise ArgumentError(
+            f"{self.name}: {key}= is {type(value).__name__}, and an attribute is plain data "
+            f"(numbers, text and tuples of them); give arrays by position, as inputs"
+        )
 
     def __repr__(self) -> str:
         """Name it."""
         return f"<primitive {self.name}>"
 
-    def _infer(self, z: Sequence[Abstract], attributes: dict[str, Any]) -> tuple[Abstract, int]:
-        key = (*z, *sorted(attributes.items()))
+    def _infer(self, z: tuple[Abstract, ...], attributes: dict[str, Any]) -> tuple[Abstract, int]:
+        key = z, repr(sorted(attributes.items()))  # 1, 1.0 and True are not one
         if key not in self._found:
             self._found[key] = _inferred(self._forward, self.name, z, attributes)
         return self._found[key]
@@ -126,15 +165,63 @@ def primitive(
         return partial(primitive, name=name, shape=shape, flops=flops)
     if not callable(forward):
         raise ArgumentError(f"bw.primitive takes a function, not {forward!r:.40}")
-    where = f"{forward.__module__}{SEPARATOR}{forward.__qualname__}"
-    if name is not None and SEPARATOR not in name:
-        name = f"{forward.__module__}{SEPARATOR}{name}"
-    return UserPrimitive(forward, name or where, shape, flops)
+    return UserPrimitive(forward, _name(forward, name), shape, flops)
 
 
-def _given_shape(shape: Callable[..., Any], *z: Abstract, **attributes: Any) -> Abstract:
+def _name(forward: Callable[..., Any], name: str | None) -> str:
+    module = getattr(forward, "__module__", None)
+    if name is None:
+        name = getattr(forward, "__qualname__", None)
+        if name is None or module is None or name.endswith("<lambda>"):
+            raise ArgumentError(
+                f"{forward!r:.60} has no name that graphs could use; give it one, "
+                f"bw.primitive(name='module:name')"
+            )
+    if SEPARATOR in name:
+        return name
+    if module is None:
+        raise ArgumentError(f"name={name!r}: say in which module it is, name='module:{name}'")
+    return f"{module}{SEPARATOR}{name}"
+
+
+_VALUES = bool | int | float | complex
+
+
+def _sent(
+    name: str, place: int, rule: MessageRule, S: Array, u: Array, *z: Array, **attributes: Any
+) -> Array:
+    """Compute a message, and hold it to the shape of u or of z."""
+    message = rule(S, u, *z, **attributes)
+    if isinstance(message, _VALUES):
+        message = np.asarray(message)[()]
+    shape = getattr(message, "shape", None)
+    if shape is None:
+        raise ArgumentError(
+            f"the message of {name} to input {place} is {type(message).__name__}, and no array"
+        )
+    if shape not in (np.shape(u), np.shape(z[place])) and not _spreads(shape, u, z[place]):
+        raise ShapeError(
+            f"the message of {name} to input {place} has shape {shape}; it can have that of u, "
+            f"{np.shape(u)}, or that of the input, {np.shape(z[place])}"
+        )
+    return message
+
+
+def _spreads(shape: tuple[int, ...], *values: Array) -> bool:
+    return any(
+        len(shape) <= len(np.shape(value))
+        and all(n in (1, m) for n, m in zip(shape[::-1], np.shape(value)[::-1], strict=False))
+        for value in values
+    )
+
+
+def _given_shape(name: str, shape: Callable[..., Any], *z: Abstract, **attributes: Any) -> Abstract:
     found = shape(*z, **attributes)
-    return Abstract(tuple(found.shape), found.dtype)
+    if not hasattr(found, "shape") or not hasattr(found, "dtype"):
+        raise ArgumentError(
+            f"the shape= of {name} gave {type(found).__name__}; it gives bw.Shape(shape, dtype)"
+        )
+    return Abstract(tuple(found.shape), np.dtype(found.dtype))
 
 
 def _inferred(

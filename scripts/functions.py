@@ -56,8 +56,7 @@ def numpy_functions() -> dict[str, list[str]]:
     known = {id(function) for function in reachable}
     for module, found in names.items():
         place: Any = np if module == "np" else getattr(np, module.partition(".")[2])
-        for name in dir(place):
-            value = getattr(place, name)
+        for name, value in vars(place).items():
             if not name.startswith("_") and callable(value) and id(value) in known:
                 found.add(name)
     names["np.lib.stride_tricks"] = {"sliding_window_view"}

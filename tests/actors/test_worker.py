@@ -254,7 +254,8 @@ def test_a_value_that_does_not_fit_its_node_is_refused(setting, what):
     )
     with pytest.raises(
         ProtocolError,
-        match=rf"received the value of args\[0\] from the caller, stage -1, as {FOUND[what]}, and the node",
+        match=r"received the value of args\[0\] from the caller, stage -1, "
+        rf"as {FOUND[what]}, and the node",
     ):
         setting.lower.fire(0, 2, False, frame)
 

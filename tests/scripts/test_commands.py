@@ -173,9 +173,9 @@ MISTAKES = {
         "does not depend on",
     ),
     "no rule": (
-        FUNCTION + "def loss(x):\n    return np.sum(np.sinc(x))\n",
+        FUNCTION + "def loss(x):\n    return np.sum(np.packbits(x))\n",
         ["run", "mine.py"],
-        "mine.py:4: there is no rule for np.sinc",
+        "mine.py:4: there is no rule for np.packbits",
     ),
     "float": (
         FUNCTION + "def loss(x):\n    return float(np.sum(x))\n",

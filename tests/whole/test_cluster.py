@@ -7,9 +7,14 @@ import pytest
 import backwave as bw
 from backwave.scripts.load import load_target
 
-from .conftest import EXAMPLES, ROOT
+from .conftest import ROOT, SMALL
 
 GRANULARITIES = [("partition", 1), ("partition", 2), ("partition", 4), ("layer", 2), ("node", 2)]
+POLICIES = ["eager", "level"]
+RUNS = [(name, *dial, policy) for name in SMALL for dial in GRANULARITIES for policy in POLICIES]
+RUNS += [
+    (name, "partition", 2, "eager") for name in ("convnet", "fluid", "gaussian_process", "lstm")
+]
 
 
 def traced(name):
@@ -26,9 +31,7 @@ def assert_same_bits(result, reference):
         assert np.shape(ours) == np.shape(theirs)
 
 
-@pytest.mark.parametrize("policy", ["eager", "level"])
-@pytest.mark.parametrize(("granularity", "workers"), GRANULARITIES)
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize(("name", "granularity", "workers", "policy"), RUNS)
 def test_examples_give_the_same_bits_in_every_granularity(
     cluster, name, granularity, workers, policy
 ):
@@ -51,6 +54,39 @@ def test_a_pass_with_other_values_reuses_the_loaded_workers(cluster):
         result = cluster.backward(graph, *args)
         w_gradient = args[1].T @ (1 - np.tanh(args[1] @ args[0]) ** 2)
         np.testing.assert_allclose(result.grads[0], w_gradient, rtol=1e-12)
+
+
+def test_a_gradient_and_its_hessian_take_turns_on_the_same_workers(cluster):
+    graph, (x,) = traced("rosenbrock")
+    direction = np.linspace(-1, 1, x.size)
+    reference = bw.hvp(load_target(str(ROOT / "examples" / "rosenbrock.py")).function)
+    for step in range(2):
+        moved = x + step * 0.01
+        assert_same_bits(cluster.backward(graph, moved), bw.backward(graph, moved))
+        product = cluster.hvp(graph, moved, direction).grads
+        assert product.tobytes() == reference(moved, direction).tobytes()
+
+
+def test_values_that_are_computed_again_are_counted_by_their_workers(cluster):
+    def block(x):
+        return np.sin(np.tanh(np.exp(x)))
+
+    def loss(x):
+        for _ in range(4):
+            x = bw.checkpoint(block)(x)
+        return np.sum(x)
+
+    x = np.linspace(-1, 1, 5)
+    graph = bw.trace(loss, x)
+    result = cluster.backward(graph, x)
+    assert_same_bits(result, bw.backward(graph, x))
+    assert 6 <= result.ledger.recomputed <= 8  # of each block exp and tanh, but for one that leaves
+
+
+def test_a_look_for_nan_is_quiet_where_there_is_none(cluster):
+    graph, args = traced("digits_mlp")
+    result = cluster.backward(graph, *args, check_finite=True)
+    assert_same_bits(result, bw.backward(graph, *args))
 
 
 def test_a_mapping_of_the_users_own_may_go_back_and_forth(cluster):

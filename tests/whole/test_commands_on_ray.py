@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLES, ROOT
+from .conftest import ROOT
 
 COMMAND = [sys.executable, "-m", "backwave.scripts.main"]
 DAEMONS = ("raylet", "gcs_server")
@@ -69,7 +69,7 @@ def test_many_actors_keep_standard_output_clean(tmp_path):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ["article", "digits_mlp", "lstm"])
 def test_a_running_cluster_is_joined_by_address_and_left_running(cluster, tmp_path, name):
     import ray
 

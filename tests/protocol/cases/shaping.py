@@ -1,6 +1,9 @@
 """Cases of the primitives that move numbers."""
 
-from .base import case, real
+import numpy as np
+from hypothesis import strategies as st
+
+from .base import arrays, broadcasting, case, complexes, drawn, real, shapes
 
 case("reshape", lambda np, x: np.reshape(x, (3, -1)), real(2, 3))
 case("reshape", lambda np, x: x.reshape(6), real(2, 3))
@@ -114,3 +117,50 @@ for mode in ("wrap", "clip"):
     )
 case("getitem", lambda np, a: a[np.ix_([0, 1], [2, 0])], real(2, 3), peer=False)
 case("getitem", lambda np, a: a[np.triu_indices_from(a, 1)], real(3, 3), peer=False)
+
+
+@st.composite
+def _reshapes(draw):
+    x = draw(arrays(real, draw(shapes(min_side=1))))
+    size = x.size if np.ndim(x) else 1
+    divisors = [n for n in range(1, size + 1) if size % n == 0]
+    first = draw(st.sampled_from(divisors))
+    to = draw(
+        st.sampled_from([(first, size // first), (size // first, 1, first), (-1,), (first, -1)])
+    )
+    return (lambda np, x: np.reshape(x, to)), (x,)
+
+
+@st.composite
+def _transposes(draw):
+    x = draw(arrays(real))
+    order = tuple(draw(st.permutations(range(np.ndim(x)))))
+    return (lambda np, x: np.transpose(x, order)), (x,)
+
+
+@st.composite
+def _broadcasts(draw):
+    shape, to = draw(broadcasting())
+    to = np.broadcast_shapes(shape, to)
+    return (lambda np, x: np.broadcast_to(x, to)), (draw(arrays(real, shape)),)
+
+
+@st.composite
+def _joined(draw, name):
+    shape = draw(shapes(min_dims=1))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    lengths = draw(st.lists(st.integers(0, 3), min_size=1, max_size=3))
+    parts = []
+    for length in lengths:
+        each = list(shape)
+        if name == "concatenate":
+            each[axis] = length
+        parts.append(draw(arrays(draw(st.sampled_from([real, complexes])), tuple(each))))
+    return (lambda np, *parts: getattr(np, name)(parts, axis=axis)), parts
+
+
+drawn("reshape")(_reshapes())
+drawn("transpose")(_transposes())
+drawn("broadcast_to")(_broadcasts())
+for _name in ("concatenate", "stack"):
+    drawn(_name)(_joined(_name))
