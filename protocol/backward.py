@@ -17,6 +17,7 @@ from .errors import ArgumentError
 from .graph import Graph, Node, require_graph
 from .ledger import Ledger
 from .node import Nodes, Rules, fit
+from .pytree import Flat
 from .sweep import sweep
 from .trace import Flat, Shape, leaf_values, unflatten_gradients
 

@@ -22,8 +22,9 @@ from .node import Nodes, Rules
 from .pytree import flatten_tree, pattern
 from .rules import TABLE, Abstract, Primitive
 from .sweep import wave_order
+from .tape import Tape
 from .trace import gradient_leaves, unflatten_gradients
-from .traced import Tape, Traced
+from .traced import Traced
 
 
 def gradient_network(graph: Graph) -> Graph:
@@ -77,9 +78,9 @@ def hvp_network(graph: Graph) -> Graph:
     tape = copy.tape
     one = tape.constant(graph.nodes[graph.output].dtype.type(1))
     total: Any = None
-    for leaf, S in zip(graph.leaves, copy.wave({graph.output: one}), strict=True):
-        if S is None:
-            continue
+    sums = dict(zip(graph.leaves, copy.wave({graph.output: one}), strict=True))
+    for leaf in gradient_leaves(graph):
+        S = sums[leaf]
         place = f"args[{graph.arguments}]"
         if several:
             place += f"[{chosen.index(leaf.argument)}]"

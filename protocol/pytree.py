@@ -38,14 +38,14 @@ def _register(kind: type) -> None:
 
     def unflatten(about: Any, children: Any) -> Any:
         varying, kept = about
-        value = object.__new__(kind)
+        value: Any = object.__new__(kind)
         for name, child in (*zip(varying, children, strict=True), *kept):
             object.__setattr__(value, name, child)
         return value
 
     optree.register_pytree_node(
         kind,
-        flatten,  # type: ignore[arg-type]
+        flatten,
         unflatten,
         path_entry_type=optree.GetAttrEntry,
         namespace=NAMESPACE,

@@ -16,7 +16,8 @@ from .errors import ArgumentError, TraceError
 from .graph import Graph, Leaf
 from .pytree import NAMESPACE, Flat, flatten, flatten_tree
 from .rules import Abstract
-from .traced import Tape, Traced, require_dtype
+from .tape import Tape, require_dtype
+from .traced import Traced
 
 
 @dataclass(frozen=True, init=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict, dataclass
 
+from ..protocol import work
 from ..protocol.arrays import nbytes
+from ..protocol.gradient_network import gradient_network
 from ..protocol.graph import Graph
 from ..protocol.trace import trace
 from .load import call, load_target
@@ -56,6 +58,38 @@ def waves(graph: Graph) -> list[Wave]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class SecondOrder:
+    """The gradient network's size V + E, and counted operations: f, ∇f, the Hessian times v."""
+
+    size: int
+    size_ratio: float
+    value: int
+    gradient: int
+    gradient_ratio: float
+    product: int
+    product_ratio: float
+
+
+def second_order(graph: Graph) -> SecondOrder:
+    """Count the gradient network, and a Hessian-vector product."""
+    network = gradient_network(graph)
+    value, gradient, product = (
+        work.operations(graph),
+        work.operations(network),
+        work.hvp_cost(graph),
+    )
+    return SecondOrder(
+        work.size(network),
+        work.size(network) / work.size(graph),
+        value,
+        gradient,
+        gradient / max(value, 1),
+        product,
+        product / max(gradient, 1),
+    )
+
+
 def run(options: Namespace) -> None:
     """Run the command."""
     target = load_target(options.target)
@@ -63,6 +97,7 @@ def run(options: Namespace) -> None:
         graph = call(target, lambda: trace(target.function, *target.args, argnums=0))
         graph.require_dependence()
         found = waves(graph)
+        higher = second_order(graph) if options.second_order else None
     if options.json:
         print_json(
             {
@@ -74,6 +109,7 @@ def run(options: Namespace) -> None:
                 "network_size": graph.num_nodes + graph.num_edges,
                 "inputs_without_gradient": graph.inputs_without_gradient,
                 "waves": [asdict(wave) for wave in found],
+                **({"second_order": asdict(higher)} if higher else {}),
             },
             options.out,
         )
@@ -95,6 +131,14 @@ def run(options: Namespace) -> None:
         f"messages = edges = {count(graph.num_edges)}; "
         f"{count(graph.inputs_without_gradient)} inputs carry no gradient, and get no message"
     )
+    if higher:
+        rows = [
+            ("gradient network, V + E", count(higher.size), f"{higher.size_ratio:.2f} of V + E"),
+            ("f, flops", count(higher.value), ""),
+            ("gradient, flops", count(higher.gradient), f"{higher.gradient_ratio:.2f} of f"),
+            ("H v, flops", count(higher.product), f"{higher.product_ratio:.2f} of the gradient"),
+        ]
+        out.print(table("Second order", ("", "count", "ratio"), rows))
 
 
 def _row(wave: Wave) -> tuple[str, ...]:

@@ -90,6 +90,11 @@ def parser() -> argparse.ArgumentParser:
     counts = commands.add_parser("count", help="count nodes, edges, messages and work; no Ray")
     counts.set_defaults(run=count.run)
     _target(counts)
+    counts.add_argument(
+        "--second-order",
+        action="store_true",
+        help="also the gradient network's size, and what a Hessian-vector product costs",
+    )
 
     lists = commands.add_parser("functions", help="list every function that can be differentiated")
     lists.set_defaults(run=functions.run)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules import TABLE, Abstract
 from ..rules.indexing import may_repeat
 from ..rules.primitive import Recorded, apply
-from ..traced import user_line
 from .indexing import as_operand, checked_template
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ArgumentError, ShapeError
+from ..place import user_line
 from ..rules.einsum import terms
 from ..rules.primitive import Recorded, apply
-from ..traced import user_line
 from .einsum import LETTERS, array_of
 from .register import face, one_axis
 

@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules.primitive import Recorded
 from ..rules.reductions import sum_dtype
-from ..traced import METHODS, UFUNCS, user_line
+from ..traced import METHODS, UFUNCS
 from .reductions import array_of, cast
 from .register import MISSING, face, one_axis, only, record, refused
 
@@ -28,7 +29,7 @@ def _running(name: str, what: str) -> Callable[..., Any]:
         if dtype is not None:
             a = cast(a, np.dtype(dtype))
         if axis is None:
-            a, axis = np.ravel(a), 0
+            a, axis = a if a.ndim == 1 else np.ravel(a), 0
         result = record(name, a, axis=one_axis(axis, a.ndim), **_ATTRIBUTES[name])
         return result if dtype is None else cast(result, np.dtype(dtype))
 

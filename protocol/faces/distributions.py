@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..traced import user_line
+from ..place import user_line
 from .special import operand
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from ..errors import ShapeError
-from ..traced import user_line
+from ..place import user_line
 from .distributions import Discrete
 from .special import operand
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ShapeError, TraceError
-from ..rules.primitive import apply
-from ..traced import user_line
+from ..place import user_line
+from ..rules.einsum import lengths_of_labels, well_formed
+from ..rules.primitive import Recorded, apply
 from .register import face, one_axis, only
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in the order in which they sort
@@ -29,6 +30,12 @@ def array_of(value: Any) -> Array:
 @face(np.einsum)
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
     """Trace ``np.einsum``: a chain of sums of products of two, in the best order found."""
+    if len(operands) == 3 and out is None and not options:
+        text, a, b = operands
+        if isinstance(text, str) and isinstance(a, Recorded) and isinstance(b, Recorded):
+            subscripts = _of_two(text, a.shape, b.shape)  # type: ignore[attr-defined]
+            if subscripts is not None:
+                return apply("einsum", a, b, subscripts=subscripts)
     if options.get("order") == "K":
         del options["order"]
     if options.get("casting") == "safe":
@@ -41,6 +48,19 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: An
         )
     written, output = _without_ellipsis(written, output, arrays)
     return _sum_of_products(list(zip(arrays, written, strict=True)), output, optimize)
+
+
+@lru_cache(maxsize=1024)
+def _of_two(text: str, a_shape: tuple[int, ...], b_shape: tuple[int, ...]) -> str | None:
+    """Return the subscripts if they are one sum of products as they stand, else None."""
+    subscripts = text.replace(" ", "")
+    if not well_formed(subscripts):
+        return None
+    try:
+        lengths_of_labels(subscripts, a_shape, b_shape)
+    except ShapeError:
+        return None  # a length of 1 that broadcasts, or a mistake
+    return subscripts
 
 
 def _read(operands: tuple[Any, ...]) -> tuple[list[str], str | None, list[Array]]:

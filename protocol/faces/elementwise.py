@@ -10,8 +10,9 @@ import numpy as np
 from scipy import special
 
 from ..errors import ArgumentError, TraceError
+from ..place import user_line
 from ..rules.primitive import apply
-from ..traced import METHODS, UFUNCS, user_line
+from ..traced import METHODS, UFUNCS
 from .register import face, one_axis, only, record
 from .special import operand
 from .values import astype

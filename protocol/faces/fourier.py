@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..place import user_line
 from ..rules.fourier import NORMS
-from ..traced import user_line
 from .register import face, one_axis, only, record
 
 _OTHER_WAY = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}

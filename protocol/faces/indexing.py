@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules import TABLE, Abstract
 from ..rules.primitive import Recorded
-from ..traced import METHODS, Traced, user_line
+from ..traced import METHODS, Traced
 from .register import face, lengths_of, one_axis, only, record, refused
 
 

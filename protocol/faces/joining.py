@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules.primitive import Recorded
-from ..traced import user_line
 from .indexing import as_operand, is_node
 from .register import face, one_axis, only, record
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..arrays import real_of
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules.linalg import ht, mt, unpack
 from ..rules.linalg_factors import qr_shapes
 from ..rules.linalg_spectral import unpack_eigh, unpack_svd
 from ..rules.primitive import Recorded
-from ..traced import user_line
 from .register import MISSING, all_axes, face, one_axis, only, record
 from .values import astype
 

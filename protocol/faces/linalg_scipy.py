@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..place import user_line
 from ..rules.linalg import conj, ht, mt
 from ..rules.primitive import apply
-from ..traced import user_line
 from .linalg import array, floating, square
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TraceError
-from ..traced import user_line
+from ..place import user_line
 from .indexing import as_operand, getitem, is_node
 from .register import MISSING, all_axes, face, lengths_of, one_axis, only, record
 

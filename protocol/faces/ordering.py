@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TraceError
-from ..traced import user_line
+from ..place import user_line
 from .indexing import as_operand
 from .register import MISSING, face, one_axis, only, record, refused
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..place import user_line
 from ..rules.primitive import Recorded, apply
-from ..traced import user_line
 from .einsum import array_of, tensordot
 from .register import face, one_axis, only
 

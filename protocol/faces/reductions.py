@@ -13,11 +13,11 @@ import numpy as np
 
 from ..arrays import real_of
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules import TABLE
 from ..rules.elementwise import LOG_2
 from ..rules.primitive import Recorded
 from ..rules.reductions import float_dtype, reduced_shape, reduced_size
-from ..traced import user_line
 from .register import MISSING, all_axes, face, one_axis, only, record
 
 Axes = tuple[int, ...] | None

@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules import TABLE
 from ..rules.primitive import Recorded
-from ..traced import FUNCTIONS, METHODS, user_line
+from ..traced import FUNCTIONS, METHODS
 
 MISSING: Any = np._NoValue
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import ShapeError, TraceError
-from ..traced import user_line
+from ..place import user_line
 from .indexing import as_operand
 from .register import all_axes, face, lengths_of, one_axis, record
 

@@ -15,9 +15,9 @@ import numpy as np
 from scipy import special
 
 from ..errors import ArgumentError
+from ..place import user_line
 from ..rules.primitive import Recorded, apply
 from ..rules.special import PROBE
-from ..traced import user_line
 from .register import all_axes, face, only, record
 
 # SciPy has ufuncs of its own for what NumPy has too.

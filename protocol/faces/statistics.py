@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..place import user_line
 from ..rules.primitive import Recorded
 from ..rules.reductions import float_dtype
-from ..traced import user_line
 from .reductions import array_of, axes_of, cast, kept
 from .register import face, only, record, refused
 

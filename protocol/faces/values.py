@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import TraceError
+from ..place import user_line
 from ..rules import TABLE
 from ..rules.primitive import Recorded
-from ..traced import Traced, user_line
+from ..traced import Traced
 from .register import MISSING, face, lengths_of, only, record
 
 

@@ -90,7 +90,7 @@ def _eager(params: Params, x: Any) -> Callable[[], object]:
             "do), or name the other benches"
         ) from error
     torch.set_num_threads(1)
-    weights = tuple(torch.tensor(p, requires_grad=True) for p in params)
+    weights: Any = tuple(torch.tensor(p, requires_grad=True) for p in params)
     data = torch.tensor(x)
     loss = _loss(torch)
 

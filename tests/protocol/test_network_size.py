@@ -70,25 +70,37 @@ def test_on_every_example_the_gradient_is_a_network_of_a_constant_times_the_size
     ("make", "small", "large"),
     [
         (chain, 10, 10_000),
-        (lambda n: layered(n, 3), 3, 3000),
+        (lambda n: layered(n, 3), 10, 1000),
         (lambda n: layered(4, n, abstract=True), 32, 32_000),
-        (dense, 4, 120),
     ],
-    ids=["chain", "depth of layers", "width of layers", "all to all"],
+    ids=["chain", "depth of layers", "width of layers"],
 )
-def test_both_ratios_are_flat_as_a_network_grows(make, small, large):
-    sizes, costs = [], []
-    for n in (small, large):
-        graph = make(n)
-        sizes.append(size(bw.gradient_network(graph)) / size(graph))
-        costs.append(hvp_cost(graph) / gradient_cost(graph))
-    assert max(sizes) <= LARGEST_SIZE
-    assert max(costs) <= LARGEST_COST
-    if make is dense:  # V + E grows with the square, and its least terms fade
-        assert sizes[1] == pytest.approx(sizes[0], rel=0.3)
-    else:
-        assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
-    assert costs[1] == pytest.approx(costs[0], rel=0.3 if make is dense else 0.1)
+def test_the_size_of_the_gradient_grows_as_the_network_does(make, small, large):
+    ratios = [size(bw.gradient_network(graph)) / size(graph) for graph in map(make, (small, large))]
+    assert max(ratios) <= LARGEST_SIZE
+    assert ratios[1] == pytest.approx(ratios[0], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "small", "large"),
+    [
+        (chain, 10, 1000),
+        (lambda n: layered(n, 3), 10, 200),
+        (lambda n: layered(4, n, abstract=True), 32, 32_000),
+    ],
+    ids=["chain", "depth of layers", "width of layers"],
+)
+def test_the_cost_of_a_hessian_product_is_a_constant_times_that_of_a_gradient(make, small, large):
+    ratios = [hvp_cost(graph) / gradient_cost(graph) for graph in map(make, (small, large))]
+    assert max(ratios) <= LARGEST_COST
+    assert ratios[1] == pytest.approx(ratios[0], rel=0.1)
+
+
+@pytest.mark.parametrize("width", [4, 40])
+def test_where_everything_is_joined_to_everything_the_ratios_hold_too(width):
+    graph = dense(width)
+    assert size(bw.gradient_network(graph)) <= LARGEST_SIZE * size(graph)
+    assert hvp_cost(graph) <= LARGEST_COST * gradient_cost(graph)
 
 
 def test_the_network_grows_a_thousandfold_with_its_gradient():

@@ -362,7 +362,7 @@ def test_an_output_that_depends_on_nothing_differentiated():
 
 @pytest.mark.parametrize("output", [None, "text", ("text", X), [], {"a": None}], ids=repr)
 def test_an_output_that_is_no_array(output):
-    with pytest.raises(errors.TraceError, match="returned (NoneType|str|list|dict)"):
+    with pytest.raises(errors.TraceError, match=r"returned (NoneType|str|list|dict)"):
         bw.trace(lambda x: output, X)
 
 
