@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -130,10 +131,20 @@ def _first_failed(references: Sequence[Any], names: Sequence[str]) -> str:
     return names[0]
 
 
+_ADDRESS = "give the address that `ray start --head` prints, host:6379"
+
+
 def _require_ray_at(address: str) -> None:
     """Raise unless a Ray cluster answers: ``ray.init`` would wait for minutes, and print."""
     if address == "auto" or "://" in address:
         return  # these fail at once
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), JOIN_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:  # nobody is there: no need to wait
+        raise ClusterError(
+            f"no Ray cluster could be joined at {address!r}: {error}; {_ADDRESS}"
+        ) from None
     check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
         answered = subprocess.run(check, capture_output=True, timeout=JOIN_SECONDS, check=False)
@@ -143,7 +154,7 @@ def _require_ray_at(address: str) -> None:
     if not healthy:
         raise ClusterError(
             f"no Ray cluster could be joined at {address!r}: none answered within "
-            f"{JOIN_SECONDS:g} s; give the address that `ray start --head` prints, host:6379"
+            f"{JOIN_SECONDS:g} s; {_ADDRESS}"
         )
 
 

@@ -50,14 +50,18 @@ def settle(value: Array) -> Array:
     return value.copy(order="C")
 
 
+_STRIDES: dict[tuple[tuple[int, ...], int], tuple[int, ...]] = {}
+
+
 def _canonical_strides(value: np.ndarray) -> np.ndarray:
     """Give an axis of length 1, whose stride means nothing, the stride that the wire would give."""
-    stride = value.itemsize
-    for length, found in zip(value.shape[::-1], value.strides[::-1], strict=True):
-        if found != stride:
-            return value.reshape(-1).reshape(value.shape)
-        stride *= length
-    return value
+    key = value.shape, value.itemsize
+    strides = _STRIDES.get(key)
+    if strides is None:
+        if len(_STRIDES) > 4096:
+            _STRIDES.clear()
+        strides = _STRIDES[key] = np.empty(key[0], f"V{key[1]}").strides
+    return value if value.strides == strides else value.reshape(-1).reshape(key[0])
 
 
 def layout(value: Array) -> str:

@@ -19,7 +19,7 @@ from .ledger import Ledger
 from .node import Nodes, Rules, fit
 from .pytree import Flat
 from .sweep import sweep
-from .trace import Flat, Shape, leaf_values, unflatten_gradients
+from .trace import Shape, leaf_values, unflatten_gradients
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator

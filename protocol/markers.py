@@ -6,9 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import optree
-
-from .pytree import NAMESPACE, flatten_tree
+from .pytree import flatten_tree, map_tree
 from .rules import TABLE
 from .traced import Traced
 
@@ -24,7 +22,7 @@ def stop_gradient(x: Any) -> Any:
             leaf.record(TABLE["stop_gradient"], (leaf,), {}) if isinstance(leaf, Traced) else leaf
         )
 
-    return optree.tree_map(stop, x, namespace=NAMESPACE)
+    return map_tree(stop, x)
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -20,6 +21,12 @@ def flatten_tree(tree: Any) -> tuple[list[Any], Any]:
     for kind in unknown:
         _register(kind)
     return flatten_tree(tree)
+
+
+def map_tree(function: Callable[[Any], Any], tree: Any) -> Any:
+    """Return a pytree with the function applied to every leaf. A dataclass is a node."""
+    leaves, structure = flatten_tree(tree)
+    return optree.tree_unflatten(structure, map(function, leaves))
 
 
 def _is_container(leaf: Any) -> bool:

@@ -54,7 +54,7 @@ def _row(graph: Graph, node: Node) -> tuple[str, str, str, str, str]:
     inputs = ", ".join(map(str, node.inputs))
     value = f"{node.dtype}{list(node.shape)}".replace(" ", "")
     file, _, number = node.line.rpartition(":")
-    line = f"{Path(file).name}:{number}" if file else ""
+    line = f"{_cut(Path(file).name, _LIMITS[4] - len(number) - 1)}:{number}" if file else ""
     flops = f"{graph.work(node.id).flops:,}" if node.inputs else ""
     mark = "" if graph.on_network[node.id] else " ·"
     name = node.name if node.inputs else f"{node.name}:{node.id}"

@@ -14,7 +14,7 @@ from . import faces  # noqa: F401  registers how NumPy's functions are traced
 from .arrays import Array, is_float, settle
 from .errors import ArgumentError, TraceError
 from .graph import Graph, Leaf
-from .pytree import NAMESPACE, Flat, flatten, flatten_tree
+from .pytree import Flat, flatten, flatten_tree, map_tree
 from .rules import Abstract
 from .tape import Tape, require_dtype
 from .traced import Traced
@@ -152,7 +152,7 @@ def _with_aux(result: Any, tape: Tape, f: Callable[..., Any]) -> tuple[Any, Any]
     def value_of(leaf: Any) -> Any:
         return leaf.value if isinstance(leaf, Traced) and leaf.tape is tape else leaf
 
-    return result[0], optree.tree_map(value_of, result[1], namespace=NAMESPACE)
+    return result[0], map_tree(value_of, result[1])
 
 
 def differentiated_arguments(count: int, argnums: Argnums) -> set[int]:

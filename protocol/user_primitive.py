@@ -55,6 +55,12 @@ class UserPrimitive:
         return TABLE[self.name]
 
     def _forward(self, *z: Array, **attributes: Any) -> Array:
+        for value in z:
+            if isinstance(value, Recorded):  # a trace outside this one: there too it is one node
+                return value.record(self._primitive, z, attributes)
+        return self._computed(*z, **attributes)
+
+    def _computed(self, *z: Array, **attributes: Any) -> Array:
         u = self._function(*z, **attributes)
         if not isinstance(u, _VALUES) and not (hasattr(u, "dtype") and hasattr(u, "shape")):
             raise ArgumentError(
@@ -90,13 +96,8 @@ class UserPrimitive:
                 f"another primitive has been defined as {self.name} since; use that one, or give "
                 f"each its own name with bw.primitive(name=...)"
             )
-        for value in inputs:
-            if isinstance(value, Recorded):
-                plain = {key: self._plain(key, given) for key, given in attributes.items()}
-                return value.record(self._primitive, inputs, plain)
-        for key, given in attributes.items():
-            self._plain(key, given)
-        return self._forward(*inputs, **attributes)
+        plain = {key: self._plain(key, given) for key, given in attributes.items()}
+        return self._forward(*inputs, **plain)
 
     def _plain(self, key: str, value: Any) -> Any:
         """Return an attribute as graph files have it: plain data, lists as tuples."""
@@ -118,7 +119,7 @@ class UserPrimitive:
     def _infer(self, z: tuple[Abstract, ...], attributes: dict[str, Any]) -> tuple[Abstract, int]:
         key = z, repr(sorted(attributes.items()))  # 1, 1.0 and True are not one
         if key not in self._found:
-            self._found[key] = _inferred(self._forward, self.name, z, attributes)
+            self._found[key] = _inferred(self._computed, self.name, z, attributes)
         return self._found[key]
 
     def _inferred_shape(self, *z: Abstract, **attributes: Any) -> Abstract:

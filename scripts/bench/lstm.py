@@ -14,7 +14,7 @@ from ...protocol.trace import trace
 from .inprocess import autograd
 from .measure import Measured, in_turn
 
-HIDDEN, STEPS, BATCH, INPUTS = 128, 50, 16, 32
+HIDDEN, STEPS, INPUTS = 128, 50, 32
 
 Params = tuple[Any, Any, Any]
 
@@ -27,11 +27,11 @@ def _loss(namespace: ModuleType) -> Callable[[Params, Any], Any]:
 
     def loss(params: Params, x: Any) -> Any:
         w, u, b = params
-        h = c = 0.0 * x[0][:, :1] + 0.0 * b[:HIDDEN]
+        h = c = x[0] @ w[:, :HIDDEN] * 0.0
         for t in range(STEPS):
             z = x[t] @ w + h @ u + b
-            i, f = sigmoid(z[:, :HIDDEN]), sigmoid(z[:, HIDDEN : 2 * HIDDEN])
-            o, g = sigmoid(z[:, 2 * HIDDEN : 3 * HIDDEN]), tanh(z[:, 3 * HIDDEN :])
+            i, f = sigmoid(z[..., :HIDDEN]), sigmoid(z[..., HIDDEN : 2 * HIDDEN])
+            o, g = sigmoid(z[..., 2 * HIDDEN : 3 * HIDDEN]), tanh(z[..., 3 * HIDDEN :])
             c = f * c + i * g
             h = o * tanh(c)
         return (h * h).sum()
@@ -39,44 +39,45 @@ def _loss(namespace: ModuleType) -> Callable[[Params, Any], Any]:
     return loss
 
 
-def _arguments() -> tuple[Params, Any]:
+def _arguments(batch: tuple[int, ...]) -> tuple[Params, Any]:
     rng = np.random.default_rng(0)
     params = (
         rng.normal(size=(INPUTS, 4 * HIDDEN)) / np.sqrt(INPUTS),
         rng.normal(size=(HIDDEN, 4 * HIDDEN)) / np.sqrt(HIDDEN),
         rng.normal(size=4 * HIDDEN),
     )
-    return params, rng.normal(size=(STEPS, BATCH, INPUTS))
+    return params, rng.normal(size=(STEPS, *batch, INPUTS))
 
 
 def lstm() -> list[Measured]:
-    """The gradient with respect to the weights; BLAS on one thread everywhere."""
+    """The gradient with respect to the weights, of one sequence and of sixteen at once."""
+    return [*_of("one sequence", ()), *_of("a batch of 16", (16,))]
+
+
+def _of(name: str, batch: tuple[int, ...]) -> list[Measured]:
     peer_grad, wrapped = autograd()
-    params, x = _arguments()
+    params, x = _arguments(batch)
     graph = trace(_loss(np), params, x, argnums=0)
     theirs = peer_grad(_loss(wrapped))
-    size = f"hidden {HIDDEN}, {STEPS} steps, batch {BATCH}, in double, one BLAS thread"
+    eager = _eager(params, x)
+    size = f"hidden {HIDDEN}, {STEPS} steps, {name}, in double, BLAS on one thread everywhere"
     with one_blas_thread():
-        measured = [
+        return [
             in_turn(
-                "LSTM run again, against autograd",
+                f"LSTM run again, {name}, against autograd",
                 lambda: backward(graph, params, x),
                 lambda: theirs(params, x),
                 goal=0.5,
                 how=f"bw.backward of the traced graph against autograd.grad, {size}",
-                pairs=20,
-            )
-        ]
-        eager = _eager(params, x)
-        return [
-            *measured,
+                pairs=30,
+            ),
             in_turn(
-                "LSTM run again, against PyTorch",
+                f"LSTM run again, {name}, against PyTorch",
                 lambda: backward(graph, params, x),
                 eager,
                 goal=1.0,
                 how=f"bw.backward of the traced graph against torch's eager gradient, {size}",
-                pairs=20,
+                pairs=30,
             ),
         ]
 

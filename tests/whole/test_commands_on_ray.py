@@ -62,14 +62,14 @@ def test_run_prints_one_json_object_and_writes_a_trace(tmp_path):
 
 def test_many_actors_keep_standard_output_clean(tmp_path):
     path = str(ROOT / "examples/article.py")
-    options = ("--granularity", "node", "--workers", "1", "--json")
+    options = ("--granularity", "layer", "--workers", "1", "--json")
     done = backwave("run", path, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["workers"]) == 36
+    assert len(json.loads(done.stdout)["workers"]) == 11
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["article", "digits_mlp", "lstm"])
+@pytest.mark.parametrize("name", ["digits_mlp", "lstm"])
 def test_a_running_cluster_is_joined_by_address_and_left_running(cluster, tmp_path, name):
     import ray
 
@@ -82,11 +82,13 @@ def test_a_running_cluster_is_joined_by_address_and_left_running(cluster, tmp_pa
     assert daemons() == before
 
 
-def test_no_cluster_at_the_address_is_one_clear_line(tmp_path):
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:123456"])
+def test_no_cluster_at_the_address_is_one_clear_line(tmp_path, address):
     path = str(ROOT / "examples/rosenbrock.py")
-    done = backwave("run", path, "--address", "127.0.0.1:1", cwd=tmp_path)
+    done = backwave("run", path, "--address", address, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("backwave: no Ray cluster could be joined at '127.0.0.1:1'")
+    assert done.stderr.startswith(f"backwave: no Ray cluster could be joined at '{address}'")
+    assert "ray start --head" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

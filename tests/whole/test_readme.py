@@ -14,7 +14,8 @@ from backwave.scripts.load import load_target
 from .conftest import EXAMPLES, ROOT
 
 README = (ROOT / "README.md").read_text()
-LIST = (ROOT / "examples" / "README.md").read_text()
+EXAMPLES_AT = ROOT / "examples"
+LIST = (EXAMPLES_AT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
@@ -102,6 +103,8 @@ def test_the_readme_has_a_table_of_examples():
 
 
 def test_the_list_of_examples_is_whole_and_its_functions_are_theirs():
+    programs = {str(path.relative_to(EXAMPLES_AT)) for path in EXAMPLES_AT.rglob("*.py")}
+    assert set(re.findall(r"\]\(([\w/]+\.py)\)", LIST)) == programs
     listed = examples_in(LIST)
     assert sorted(name for name, _ in listed) == EXAMPLES
     for name, row in listed:
