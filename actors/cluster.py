@@ -142,8 +142,9 @@ def _require_ray_at(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), JOIN_SECONDS).close()
     except (OSError, ValueError, OverflowError) as error:  # nobody is there: no need to wait
+        why = error if isinstance(error, OSError) else "it is no host and port"
         raise ClusterError(
-            f"no Ray cluster could be joined at {address!r}: {error}; {_ADDRESS}"
+            f"no Ray cluster could be joined at {address!r}: {why}; {_ADDRESS}"
         ) from None
     check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:

@@ -64,10 +64,11 @@ def value_and_grad(
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        (graph, _, flat, aux), nodes = known(bound(f, kwargs), args, argnums, has_aux)
-        graph.require_dependence()
-        sweep(nodes, {graph.output: first_S(graph, None)}, keep=False)
-        ledger_of(nodes)
+        (graph, _, flat, aux, derived), nodes = known(bound(f, kwargs), args, argnums, has_aux)
+        S = first_S(graph, None)
+        if not derived:
+            graph.require_dependence()  # but a derivative of a derivative may well be 0
+        send(nodes, {graph.output: S})
         value = nodes.values[graph.output]
         return (value, aux) if has_aux else value, gradients(graph, flat, nodes.S)
 
@@ -110,7 +111,7 @@ def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> tuple[Any, 
         ``value, back = bw.vjp(np.tanh, x); (gradient,) = back(np.ones_like(x))``
 
     """
-    (graph, _, flat, aux), traced = known(f, args, None, has_aux)
+    (graph, _, flat, aux, _), traced = known(f, args, None, has_aux)
     for leaf in graph.leaves:  # the caller may change an argument before the wave is sent
         value = traced.values[leaf.node]
         if isinstance(value, np.ndarray):

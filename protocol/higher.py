@@ -109,7 +109,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     def product(*args: Any, **kwargs: Any) -> Any:
         _require_direction(f, args, kwargs)
         *primals, given = args
-        graph, _, flat, _ = known(bound(f, kwargs), tuple(primals), argnums)[0]
+        graph, _, flat, *_ = known(bound(f, kwargs), tuple(primals), argnums)[0]
         network = hvp_network(graph)
         v = directions(graph, flat.structure, given)
         if not network.on_network[network.output]:
@@ -177,7 +177,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
 
     @wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        graph, values, flat, _ = known(bound(f, kwargs), args, argnums)[0]
+        graph, values, flat, *_ = known(bound(f, kwargs), args, argnums)[0]
         network = gradient_network(graph)
         _require_holomorphic(graph)
         nodes = fired(network, [values[leaf.node] for leaf in graph.leaves])

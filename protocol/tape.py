@@ -30,6 +30,7 @@ class Tape:
         self.abstract = abstract
         self.serial = next(self._serials)
         self.closed = False
+        self.derived = False  # whether a derivative was taken inside
         self.place: Any = None  # whose line the nodes get, if not the one that runs now
         self.nodes: list[Node] = []
         self.values: list[Array] = []
@@ -47,6 +48,8 @@ class Tape:
 
     def leaf(self, value: Array, argument: int, path: str, differentiated: bool) -> Traced:
         """Record a leaf; an :class:`Abstract` value is one that does not exist."""
+        if isinstance(value, Traced):
+            value.tape.derived = True
         u = len(self.nodes)
         node = Node(u, LEAF, (), {}, value.shape, np.dtype(value.dtype), name=path)
         self.leaves.append(Leaf(u, argument, path, differentiated))

@@ -67,12 +67,17 @@ def trace(f: Callable[..., Any], *args: Any, argnums: Argnums = None) -> Graph:
 
 
 class Recording(NamedTuple):
-    """What a trace gives: the graph, the value of each node, the arguments, what else came."""
+    """What a trace gives.
+
+    The graph, the value of each node, the arguments, what else the function returned, and whether
+    it took a derivative itself.
+    """
 
     graph: Graph
     values: list[Array]
     flat: Flat
     aux: Any
+    derived: bool
 
 
 def record(
@@ -118,7 +123,7 @@ def record(
         takes=flat.structure,
         gives=gives,
     )
-    return Recording(graph, values, flat, aux)
+    return Recording(graph, values, flat, aux, tape.derived)
 
 
 _NUMBERS = Traced | np.ndarray | np.generic | int | float | complex

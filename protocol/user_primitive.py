@@ -91,7 +91,7 @@ class UserPrimitive:
                 f"give S·∂u/∂z for each with @{self.__name__}.message, None where there is no "
                 f"gradient"
             )
-        if TABLE[self.name] is not self._primitive:
+        if TABLE.get(self.name) is not self._primitive:
             raise ArgumentError(
                 f"another primitive has been defined as {self.name} since; use that one, or give "
                 f"each its own name with bw.primitive(name=...)"
@@ -231,10 +231,14 @@ def _inferred(
     """Trace a function without arrays: its shape, and the operations that it takes."""
     from .trace import Shape, record
 
-    try:
+    def of_arrays(*arrays: Any) -> Array:
         # A Python number among the inputs decides no dtype: it stands for itself.
-        shapes = [value.weak(1) if value.weak else Shape(*value[:2]) for value in z]
-        graph = record(partial(forward, **attributes), tuple(shapes)).graph
+        each = iter(arrays)
+        return forward(*[value.weak(1) if value.weak else next(each) for value in z], **attributes)
+
+    try:
+        shapes = tuple([Shape(*value[:2]) for value in z if not value.weak])
+        graph = record(of_arrays, shapes).graph
         node = graph.nodes[graph.output]
     except ShapeError:
         raise

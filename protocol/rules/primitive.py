@@ -163,6 +163,11 @@ def apply(name: str, *inputs: Array, **attributes: Any) -> Array:
 def unknown(name: str, where: str = "") -> UnknownPrimitiveError:
     """Make the error for an operation that has no rule: its name, and how to add one."""
     place = f"{where}: " if where else ""
+    module, colon, _ = name.partition(":")
+    if colon:
+        return UnknownPrimitiveError(
+            f"{place}{name} is a primitive of somebody's own; import {module} first"
+        )
     return UnknownPrimitiveError(
         f"{place}there is no rule for {name}; write it with functions that have one, or make a "
         f"function that calls it a node with a message of your own, by @bw.primitive"

@@ -199,7 +199,7 @@ def test_an_unknown_primitive_is_named_with_how_to_add_it(path):
     def edit(header):
         node(header, "tanh")[0] = "soft_clip"
 
-    with pytest.raises(UnknownPrimitiveError, match=r"test_graph_file\.py:\d+.*soft_clip.*define"):
+    with pytest.raises(UnknownPrimitiveError, match=r"test_graph_file\.py:\d+.*soft_clip.*bw\.primitive"):
         bw.Graph.load(edited(path, edit))
 
 
@@ -345,10 +345,12 @@ def test_attributes_are_of_the_kinds_that_a_rule_takes(name, good, bad):
 
 def test_every_rule_with_attributes_says_of_what_kinds():
     for name, primitive in TABLE.items():
+        if ":" in name:
+            continue  # a user's, which another test has defined
         taken = {
             parameter.name
             for parameter in inspect.signature(primitive.shape).parameters.values()
-            if parameter.kind is parameter.KEYWORD_ONLY
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
         }
         assert primitive.takes is not None, name
         assert taken <= set(primitive.takes), name

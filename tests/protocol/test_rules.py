@@ -26,12 +26,15 @@ DRAWN_EXAMPLES = int(os.environ.get("BACKWAVE_EXAMPLES", "6"))
 """How many cases of each primitive are drawn; `make test-long` draws more."""
 
 
+# Not what other tests have defined, as users do.
+OURS = {name: each for name, each in TABLE.items() if ":" not in name}
+
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_case = pytest.mark.parametrize("case", CASES + FLAT, ids=str)
 
 
 def test_every_primitive_has_a_case():
-    assert {each.primitive for each in CASES + FLAT} == set(TABLE)
+    assert {each.primitive for each in CASES + FLAT} == set(OURS)
 
 
 # (a) Gradients.
@@ -270,7 +273,7 @@ def differentiable(primitive):
 
 
 def test_every_differentiable_primitive_is_drawn():
-    assert {name for name, each in TABLE.items() if differentiable(each)} <= set(DRAWN)
+    assert {name for name, each in OURS.items() if differentiable(each)} <= set(DRAWN)
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))

@@ -25,9 +25,9 @@ def test_what_it_says_by_hand(capsys):
     rows = {line.split()[0]: line for line in lines}
     here = loss.__code__.co_firstlineno
     assert re.search(
-        rf"^matmul:2\s+1, 0\s+float64\[5,2\]\s+60\s+test_summary….:{here + 1}$", rows["matmul:2"]
+        rf"^matmul:2\s+1, 0\s+float64\[5,2\]\s+60\s+test_summary…:{here + 1}$", rows["matmul:2"]
     )
-    assert f"test_summary….:{here + 2}" in next(line for line in lines if "power" in line)
+    assert f"test_summary…:{here + 2}" in next(line for line in lines if "power" in line)
     assert rows["args[0]:0"].split()[1] == "float64[3,2]"
     assert rows["args[1]:1"].split()[1] == "·"  # on no path to what is differentiated
     assert "6 nodes and 1 constants" in text

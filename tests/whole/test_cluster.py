@@ -1,5 +1,7 @@
 """Runs over a real local Ray cluster."""
 
+import socket
+
 import numpy as np
 import optree
 import pytest
@@ -198,6 +200,16 @@ def test_a_dead_worker_is_named_and_the_run_does_not_hang():
             own.backward(graph, np.ones(3))
         # The next run starts a new worker in its place.
         assert own.backward(graph, np.ones(3)).ledger.messages == graph.num_edges
+
+
+def test_an_address_where_something_else_listens_is_no_cluster(monkeypatch):
+    from backwave.actors import cluster
+
+    monkeypatch.setattr(cluster, "JOIN_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(bw.errors.ClusterError, match="none answered within 2 s; give the addr"):
+            cluster._require_ray_at(address)
 
 
 def test_a_closed_cluster_refuses_to_run():
