@@ -7,13 +7,16 @@ INSTALLED := $(VENV)/.installed
 # The rooms stand at the top level and install as one package; mypy sees it through these links.
 TYPES := .cache/types
 
-.PHONY: run test lint format bench clean
+.PHONY: run test test-long lint format bench clean
 
 run: $(INSTALLED)  ## start a local Ray cluster and send one wave through the main example
 	@$(BIN)/backwave run examples/digits_mlp.py:loss --workers 2
 
 test: $(INSTALLED)  ## run the tests, under five minutes on two cores
 	@$(BIN)/python -m pytest
+
+test-long: $(INSTALLED)  ## the rules over eight times as many drawn cases, some ten minutes
+	@BACKWAVE_EXAMPLES=50 $(BIN)/python -m pytest tests/protocol/test_rules.py -k drawn
 
 lint: $(INSTALLED)  ## ruff, and mypy strict
 	@$(BIN)/ruff check .

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..arrays import Array
-from .primitive import define, no_flops
+from .primitive import Recorded, apply, define, no_flops
 
 
 def _same(z: Array) -> Array:
-    return z
+    # In a gradient of a gradient the outer one must stop here too.
+    return apply("stop_gradient", z) if isinstance(z, Recorded) else z
 
 
 define(

@@ -321,7 +321,6 @@ def test_in_higher_order_checkpoints_change_nothing(blocks):
     np.testing.assert_allclose(result, numeric, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="rules/marks.py: its forward returns an outer node as it is")
 def test_a_stop_holds_in_a_gradient_of_a_gradient():
     def f(x):
         return np.sum(bw.stop_gradient(x**2) * x**3)
