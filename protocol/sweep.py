@@ -86,16 +86,16 @@ def _wave(nodes: Nodes, given: Mapping[int, Array], keep: bool) -> None:
         for z, rule, turn, plain, shape, dtype in out:
             try:
                 message = rule(S, value, *arguments)
+                if not plain or type(message) is not _float64:
+                    if message.shape == shape and message.dtype == dtype:
+                        message = settle(message)
+                    else:
+                        message = fit(message, shape, dtype)
             except BackwaveError:
                 raise
             except Exception as error:
                 node = nodes.rules.graph.nodes[u]
                 raise failure(node, "sending back through", error) from error
-            if not plain or type(message) is not _float64:
-                if message.shape == shape and message.dtype == dtype:
-                    message = settle(message)
-                else:
-                    message = fit(message, shape, dtype)
             if turn > 1:
                 total = sums[z]
                 total += message

@@ -20,6 +20,7 @@ from .arrays import Array
 from .errors import ArgumentError, BackwaveError, ShapeError, UnknownPrimitiveError
 from .graph import Graph
 from .rules.primitive import TABLE, Abstract, MessageRule, Primitive, Recorded
+from .trace import Shape, record
 
 SEPARATOR = ":"
 """``module:name`` is the name of a user's primitive; the table's own have none."""
@@ -229,8 +230,6 @@ def _inferred(
     forward: Callable[..., Array], name: str, z: Sequence[Abstract], attributes: dict[str, Any]
 ) -> tuple[Abstract, int]:
     """Trace a function without arrays: its shape, and the operations that it takes."""
-    from .trace import Shape, record
-
     def of_arrays(*arrays: Any) -> Array:
         # A Python number among the inputs decides no dtype: it stands for itself.
         each = iter(arrays)

@@ -49,7 +49,10 @@ def direction(product, weights, gradient, points, labels, random):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0, help="of the data and the batches")
-    random = np.random.default_rng(parser.parse_args().seed)
+    seed = parser.parse_args().seed
+    if seed < 0:
+        parser.error(f"--seed {seed}: give 0 or more")
+    random = np.random.default_rng(seed)
     points, labels = data(random)
     weights = np.zeros(FEATURES)
     graph = bw.trace(loss, weights, points, labels, argnums=0)

@@ -67,6 +67,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="Ray workers; 0: none")
     options = parser.parse_args()
+    if options.workers < 0:
+        parser.error(f"--workers {options.workers}: give 0 or more")
     _, images, labels = digits_mlp.inputs()
     start = np.zeros(images.shape[1] * 10)
     graph = bw.trace(loss, start, images, labels, argnums=0)

@@ -26,6 +26,10 @@ def main():
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="Ray workers; 0: none")
     parser.add_argument("--top", type=int, default=5, metavar="K", help="how many eigenvalues")
     options = parser.parse_args()
+    if options.workers < 0:
+        parser.error(f"--workers {options.workers}: give 0 or more")
+    if not 1 <= options.top <= 100:
+        parser.error(f"--top {options.top}: give 1 to 100")
     args = digits_mlp.inputs()
     graph = bw.trace(digits_mlp.loss, *args, argnums=0)
     with bw.Cluster(workers=options.workers) if options.workers else nullcontext() as cluster:

@@ -237,7 +237,7 @@ def _quantile(
         present = np.sum(np.logical_not(np.isnan(rows)), axis=-1, keepdims=True)
         place = np.maximum(_place(q, present, method, what), 0.0)
         last: Any = np.maximum(present - 1, 0)
-    elif traced:
+    elif traced or (method == "linear" and n):
         place, last = _place(q, n, method, what), n - 1
     else:
         try:  # among 0, 1, 2, ... a quantile is its own place
