@@ -20,7 +20,7 @@ from ..protocol.gradient_network import direction, directions, hvp_network
 from ..protocol.graph import Graph, require_graph
 from ..protocol.message import Frame
 from ..protocol.pytree import flatten
-from ..protocol.user_primitive import sources
+from ..protocol.sources import sources
 from ..scheduler.partition import Mapped
 from ..scheduler.plan import CPU, GPU, Plan, Stage, plan
 from .execute import PlannedResult, execute, new_run
@@ -97,7 +97,7 @@ def wait(references: Sequence[Any], deadline: float, names: Sequence[str]) -> li
     """Return what the references stand for; an error says what was waited for.
 
     Raises:
-        ClusterError: the deadline has passed, or a worker has died.
+        ClusterError: the deadline has passed, a worker has died, or Ray itself failed.
         BackwaveError: the error that a worker raised, as it raised it.
 
     """
@@ -120,6 +120,10 @@ def wait(references: Sequence[Any], deadline: float, names: Sequence[str]) -> li
         raise ClusterError(
             f"a worker died while the run waited for {_first_failed(references, names)}: {error}"
         ) from None
+    except RayError as error:  # an object was lost, or memory has run out
+        raise ClusterError(
+            f"Ray failed while the run waited for {_first_failed(references, names)}: {error}"
+        ) from error
 
 
 def _first_failed(references: Sequence[Any], names: Sequence[str]) -> str:
@@ -199,6 +203,7 @@ class Cluster:
         self._owns_ray = False
         self._pool: dict[str, list[Any]] = {CPU: [], GPU: []}
         self._cpus_each = 0.0
+        self._gpus_each = 0.0
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._loaded: Plan | None = None
         self._engine: RayEngine | None = None
@@ -251,6 +256,10 @@ class Cluster:
             The value, the gradients, S at every node (fetched when asked for), the checked ledger,
             the timeline, the plan, and each worker's share.
 
+        Raises:
+            ClusterError: a worker died or did not answer in time, or there are too many.
+            BackwaveError: as :func:`backwave.backward`, from whichever worker it arose on.
+
         """
         planned = self._planned(graph, granularity, partitioner, policy)
         return self.run(planned, *args, check_finite=check_finite)
@@ -279,6 +288,7 @@ class Cluster:
             ``value`` is ⟨∇f, v⟩; the ledger is that of its own network, ``result.plan.graph``.
 
         Raises:
+            ArgumentError: v has another structure or shape than what is differentiated.
             IndependentOutputError: f is linear: its Hessian is 0, and there is nothing to send.
 
         """
@@ -301,7 +311,7 @@ class Cluster:
         if not isinstance(partitioner, str):
             # A mapping of the user's own may have changed since: it is followed anew.
             return plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
-        key = graph, granularity, partitioner, policy
+        key = graph, granularity, partitioner, policy, self.workers, self.gpus
         if key not in self._plans:
             made = plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
             self._plans = dict([*self._plans.items(), (key, made)][-KEPT_PLANS:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,7 @@ class SumsEngine(Engine, Protocol):
     """An engine whose workers can be asked for S."""
 
     def sums(self, worker: int, number: int, nodes: Sequence[int]) -> Frame:
-        """Return a frame with S at nodes of a worker."""
+        """Return a frame with S at nodes of a worker, of pass ``number``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +40,10 @@ class PlannedResult(Result):
 
 
 class WorkersSums(Mapping[int, Array]):
-    """S at every node, by node id or node, fetched from its worker when it is asked for."""
+    """S at every node, by node id or node, fetched from its worker when it is asked for.
+
+    Asked for all (``items()``, ``values()``), each worker is called once.
+    """
 
     def __init__(
         self, plan: Plan, engine: SumsEngine, number: int, known: Mapping[int, Array]
@@ -57,11 +60,27 @@ class WorkersSums(Mapping[int, Array]):
             raise KeyError(
                 f"node {u} has no S: it is not between a differentiated leaf and the output"
             )
-        if u not in self._known:
-            frame = self._engine.sums(self._plan.partition[u], self._number, [u])
-            for key, S in frame.open()[1]:
-                self._known[key] = settle(S)
+        self._fetch([u])
         return self._known[u]
+
+    def _fetch(self, nodes: Iterable[int]) -> None:
+        missing: dict[int, list[int]] = {}
+        for u in nodes:
+            if u not in self._known:
+                missing.setdefault(self._plan.partition[u], []).append(u)
+        for worker, theirs in missing.items():
+            frame = self._engine.sums(worker, self._number, theirs)
+            self._known.update((u, settle(S)) for u, S in frame.open()[1])
+
+    def items(self) -> ItemsView[int, Array]:
+        """Return the nodes with their S, all fetched."""
+        self._fetch(self)
+        return super().items()
+
+    def values(self) -> ValuesView[Array]:
+        """Return S at all nodes, fetched."""
+        self._fetch(self)
+        return super().values()
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over the ids of the nodes that have an S."""
@@ -115,6 +134,7 @@ Product = Callable[..., Result]
 def _curvature(graph: Graph, args: tuple[Any, ...], hvp: Product | None) -> LinearOperator:
     if hvp is None:
         return curvature_here(graph, args)
+    # Here, since what it imports (scipy.sparse.linalg) takes a tenth of a second.
     from ..protocol.hessian import operator
 
     structure = flatten(args).structure
@@ -123,7 +143,7 @@ def _curvature(graph: Graph, args: tuple[Any, ...], hvp: Product | None) -> Line
 
     def product(v: list[Array]) -> list[Array]:
         if not curved:
-            return [np.zeros(np.shape(each)) for each in v]
+            return [np.zeros_like(each) for each in v]
         grads = hvp(graph, *args, direction(graph, structure, v)).grads
         return flatten((grads,)).leaves
 

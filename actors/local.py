@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..protocol import graph_file
-from ..protocol.backward import one_blas_thread
+from ..protocol.blas import one_blas_thread
 from ..protocol.message import Frame
 from ..scheduler.plan import Plan, Stage
 from .worker import Worker, assignments

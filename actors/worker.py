@@ -15,7 +15,7 @@ from ..protocol.errors import ProtocolError, WireError
 from ..protocol.graph import Graph
 from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header, Message
 from ..protocol.node import Nodes, Rules
-from ..protocol.user_primitive import Source, import_sources
+from ..protocol.sources import Source, import_sources
 from ..scheduler.plan import Plan, PlannedFrame, Stage
 from ..scheduler.run import Report
 from .device import device

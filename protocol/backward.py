@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from .arrays import DTYPES, Array, settle
+from .blas import one_blas_thread
 from .errors import ArgumentError
 from .graph import Graph, Node, require_graph
 from .ledger import Ledger
@@ -93,24 +91,11 @@ class Result:
         return self.curvature()
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Run BLAS on one thread, as every worker does: its rounding may depend on the number."""
-    with _blas().limit(limits=1, user_api="blas"):
-        yield
-
-
 def rules_of(graph: Graph) -> Rules:
     """Return the rules of all nodes of a graph, looked up once."""
     if graph.rules is None:
         graph.rules = Rules(graph)
-    rules: Rules = graph.rules
-    return rules
+    return graph.rules
 
 
 def first_S(graph: Graph, S: Array | None) -> Array:
@@ -149,6 +134,7 @@ def like(node: Node, value: Any, what: str, whom: str) -> Array:
 
 def curvature_here(graph: Graph, args: tuple[Any, ...]) -> LinearOperator:
     """Return the Hessian as an operator whose products are waves in this process."""
+    # Here, since that needs this module, and SciPy's sparse.linalg takes a tenth of a second.
     from .hessian import in_process
 
     return in_process(graph, args)

@@ -46,16 +46,23 @@ def bound(f: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """Return a function that gives ``(f(*args), gradient)``.
 
     Args:
         f: a function in plain NumPy whose value is one number.
-        argnums: the differentiated argument, or a tuple of them. The gradient has its structure,
-            or is a tuple with one structure per argument.
+        argnums: the differentiated argument, a tuple of them, or None for all. The gradient has
+            its structure and shapes, or is a tuple with one structure per argument. Keyword
+            arguments are not differentiated.
         has_aux: ``f`` returns a pair, its value and anything else (intermediate results, say);
             the function then gives ``((value, aux), gradient)``.
+
+    Raises:
+        NotScalarError: the value is not one number.
+        IndependentOutputError: the value does not depend on what is differentiated.
+        ArgumentError: ``argnums`` does not fit, or names an argument of integers.
+        TraceError: the function uses a node in a way that a network cannot hold.
 
     Example:
         ``value, gradient = bw.value_and_grad(loss)(params, images, labels)``
@@ -75,16 +82,19 @@ def value_and_grad(
     return value_and_gradient
 
 
-def grad(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
-) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return a function that gives the gradient of ``f``.
 
     Args:
         f: a function in plain NumPy whose value is one number.
-        argnums: the differentiated argument, or a tuple of them.
+        argnums: the differentiated argument, a tuple of them, or None for all. The gradient has
+            its structure and shapes, or is a tuple with one structure per argument. Keyword
+            arguments are not differentiated.
         has_aux: ``f`` returns a pair, its value and anything else; the function then gives
             ``(gradient, aux)``.
+
+    Raises:
+        BackwaveError: as :func:`value_and_grad`.
 
     Example:
         ``bw.grad(lambda x: np.sum(np.tanh(x)))(np.arange(3.0))``
@@ -106,6 +116,10 @@ def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> tuple[Any, 
     The output may be an array, or a pytree of arrays: S then has its structure and shapes, and
     the result is Sᵀ·∂f/∂(argument) for each argument, a tuple with one structure per argument.
     With ``has_aux``, ``f`` returns a pair, and what else it returned comes third.
+
+    Raises:
+        TraceError: the function uses a node in a way that a network cannot hold.
+        ArgumentError: from the function returned: S has another structure or shape than the value.
 
     Example:
         ``value, back = bw.vjp(np.tanh, x); (gradient,) = back(np.ones_like(x))``

@@ -8,8 +8,8 @@ import numpy as np
 
 from .backward import backward
 from .errors import NonFiniteError
+from .finite import NonFinite
 from .graph import Graph
-from .node import NonFinite
 
 
 def find_nonfinite(graph: Graph, *args: Any) -> NonFinite | None:

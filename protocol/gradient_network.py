@@ -17,7 +17,7 @@ import numpy as np
 from .arrays import Array
 from .backward import like
 from .errors import ArgumentError
-from .graph import CONSTANT, Graph, Guard, require_graph
+from .graph import CONSTANT, Graph, Guard, Leaf, require_graph
 from .node import Nodes, Rules
 from .pytree import flatten_tree, pattern
 from .rules import TABLE, Abstract, Primitive
@@ -39,22 +39,17 @@ def gradient_network(graph: Graph) -> Graph:
 
     Raises:
         NotScalarError: the output is not one number.
+        ArgumentError: nothing is differentiated.
 
     """
     require_graph(graph)
     graph.require_scalar()
     copy = Copy(graph)
-    one = copy.tape.constant(graph.nodes[graph.output].dtype.type(1))
-    found = dict(zip(graph.leaves, copy.wave({graph.output: one}), strict=True))
-    varying = gradient_leaves(graph)
-    if not varying:
-        raise ArgumentError(f"nothing is differentiated in {graph.name or 'the network'}")
+    found = [copy.own(S) for _, S in copy.gradient()]
     gives = None
     if graph.takes is not None:
-        gives = flatten_tree(direction(graph, graph.takes, [0] * len(varying), whole=True))[1]
-    return copy.graph(
-        [copy.own(found[leaf]) for leaf in varying], gives=gives, argnums=graph.argnums
-    )
+        gives = flatten_tree(direction(graph, graph.takes, [0] * len(found), whole=True))[1]
+    return copy.graph(found, gives=gives, argnums=graph.argnums)
 
 
 def hvp_network(graph: Graph) -> Graph:
@@ -64,8 +59,12 @@ def hvp_network(graph: Graph) -> Graph:
     or a tuple with one structure for each where there are several, or where ``argnums`` was a
     tuple. It is made once a graph.
 
+    Args:
+        graph: a network whose output is one number.
+
     Raises:
         NotScalarError: the output is not one number.
+        ArgumentError: nothing is differentiated.
 
     """
     require_graph(graph)
@@ -75,24 +74,18 @@ def hvp_network(graph: Graph) -> Graph:
     chosen = _differentiated_arguments(graph)
     several = _takes_a_tuple(graph)
     copy = Copy(graph)
-    tape = copy.tape
-    one = tape.constant(graph.nodes[graph.output].dtype.type(1))
     total: Any = None
-    sums = dict(zip(graph.leaves, copy.wave({graph.output: one}), strict=True))
-    for leaf in gradient_leaves(graph):
-        S = sums[leaf]
+    for leaf, S in copy.gradient():
         place = f"args[{graph.arguments}]"
         if several:
             place += f"[{chosen.index(leaf.argument)}]"
         path = re.sub(r"^args\[\d+\]", place, leaf.path)
         node = graph.nodes[leaf.node]
-        v = tape.leaf(Abstract(node.shape, node.dtype), graph.arguments, path, False)
+        v = copy.tape.leaf(Abstract(node.shape, node.dtype), graph.arguments, path, False)
         term = np.sum(S * v) if node.shape else S * v
         if node.dtype.kind == "c":
             term = np.real(term)
         total = term if total is None else total + term
-    if total is None:
-        raise ArgumentError(f"nothing is differentiated in {graph.name or 'the network'}")
     argnums = tuple(chosen) if several else chosen[0]
     graph.hvp = copy.graph(
         [copy.own(total)], name=f"hvp of {graph.name}", arguments=graph.arguments + 1,
@@ -219,6 +212,21 @@ class Copy:
             if mine:
                 self.tape.recomputed.append(tuple(mine))
 
+    def gradient(self) -> list[tuple[Leaf, Any]]:
+        """Record a wave from S = 1; return each differentiated leaf with its S, as argnums has it.
+
+        Raises:
+            ArgumentError: nothing is differentiated.
+
+        """
+        graph = self.original
+        varying = gradient_leaves(graph)
+        if not varying:
+            raise ArgumentError(f"nothing is differentiated in {graph.name or 'the network'}")
+        one = self.tape.constant(graph.nodes[graph.output].dtype.type(1))
+        found = dict(zip(graph.leaves, self.wave({graph.output: one}), strict=True))
+        return [(leaf, found[leaf]) for leaf in varying]
+
     def wave(self, S: Mapping[int, Any]) -> list[Any]:
         """Record a wave from S at the outputs; return S at each leaf, None if it does not vary."""
         graph = self.original
@@ -294,7 +302,7 @@ class _Tape(Tape):
         operands = [self.own(value) for value in inputs]
         if primitive.name == "multiply":
             for one, other in (operands, operands[::-1]):
-                if self._is_one(one) and np.result_type(one.dtype, other.dtype) == other.dtype:
+                if self._is_one(one) and _is_dtype_of_product(one, other):
                     return other
         key = _key(primitive.name, operands, attributes)
         if key not in self._firings:
@@ -304,6 +312,14 @@ class _Tape(Tape):
     def _is_one(self, z: Traced) -> bool:
         value: Array = self.constants.get(z.id)
         return value is not None and z.shape == () and bool(value == 1)
+
+
+def _is_dtype_of_product(one: Traced, other: Traced) -> bool:
+    """Whether a product of the two has the dtype of the other; a Python number decides none."""
+    weak = [type(z.value) in (int, float, complex) for z in (one, other)]
+    if weak[1] and not weak[0]:
+        return False
+    return bool(np.result_type(one.value if weak[0] else one.dtype, other.dtype) == other.dtype)
 
 
 def _key(name: str, inputs: list[Traced], attributes: dict[str, Any]) -> Any:

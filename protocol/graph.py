@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .arrays import Array, is_float
 from .errors import ArgumentError, CycleError, IndependentOutputError, NotScalarError, WireError
 from .rules import Abstract, Primitive, Work, lookup
+
+if TYPE_CHECKING:
+    from .node import Rules
 
 LEAF = "leaf"
 CONSTANT = "constant"
@@ -163,7 +166,7 @@ class Graph:
         self.takes = takes
         self.gives = gives
         # What is worked out once, and kept for the next pass.
-        self.rules: Any = None
+        self.rules: Rules | None = None
         self.hvp: Graph | None = None
         check_order(self.nodes)
 

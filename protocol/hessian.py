@@ -9,7 +9,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from .arrays import Array, settle
-from .backward import S_at, one_blas_thread
+from .backward import S_at
+from .blas import one_blas_thread
 from .differentiate import again, send
 from .errors import ArgumentError
 from .gradient_network import gradient_network

@@ -16,7 +16,8 @@ import numpy as np
 import optree
 
 from .arrays import Array, settle
-from .backward import S_at, backward, one_blas_thread, rules_of
+from .backward import S_at, backward, rules_of
+from .blas import one_blas_thread
 from .differentiate import again, bound, known, send, shaped, value_of, zeros
 from .errors import ArgumentError
 from .gradient_network import (
@@ -42,6 +43,9 @@ def jvp(
         tangents: for each argument the direction in which it moves, of the same structure and
             shapes (None where an array does not vary).
         has_aux: ``f`` returns a pair, and what else it returned comes third.
+
+    Raises:
+        ArgumentError: a tangent has another structure or shape than its argument.
 
     Example:
         ``value, slope = bw.jvp(np.tanh, (x,), (v,))``
@@ -93,12 +97,23 @@ def fired(graph: Graph, leaves: Sequence[Array]) -> Nodes:
     return nodes
 
 
-def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return a function that gives the Hessian of ``f`` times a vector.
 
-    It takes the arguments of ``f`` and then v, which has the structure of the differentiated
-    argument (a tuple with one structure each, where ``argnums`` is a tuple). The cost is a small
-    constant times that of the gradient, whatever the size of the Hessian.
+    It takes the arguments of ``f`` and then v. The cost is a small constant times that of the
+    gradient, whatever the size of the Hessian.
+
+    Args:
+        f: a function in plain NumPy whose value is one number.
+        argnums: the differentiated argument, a tuple of them, or None for all. v and the product
+            have its structure and shapes; where ``argnums`` is a tuple, or there are several, they
+            are tuples with one structure per argument. Keyword arguments are not differentiated.
+        has_aux: ``f`` returns a pair, its value and anything else; the function then gives
+            ``(product, aux)``.
+
+    Raises:
+        NotScalarError: the value is not one number.
+        ArgumentError: v is missing, or has another structure or shape than what is differentiated.
 
     Example:
         ``bw.hvp(rosenbrock)(x, v)``
@@ -109,12 +124,14 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     def product(*args: Any, **kwargs: Any) -> Any:
         _require_direction(f, args, kwargs)
         *primals, given = args
-        graph, _, flat, *_ = known(bound(f, kwargs), tuple(primals), argnums)[0]
+        graph, _, flat, aux, _ = known(bound(f, kwargs), tuple(primals), argnums, has_aux)[0]
         network = hvp_network(graph)
         v = directions(graph, flat.structure, given)
-        if not network.on_network[network.output]:
-            return direction(graph, flat.structure, [np.zeros_like(each) for each in v])
-        return backward(network, *primals, direction(graph, flat.structure, v)).grads
+        if network.on_network[network.output]:
+            found = backward(network, *primals, direction(graph, flat.structure, v)).grads
+        else:
+            found = direction(graph, flat.structure, [np.zeros_like(each) for each in v])
+        return (found, aux) if has_aux else found
 
     return product
 
@@ -135,13 +152,22 @@ def _require_direction(f: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
         )
 
 
-def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that gives the Jacobian of ``f``.
 
     For an output of shape (m...) and an argument of shape (n...) it has shape (m..., n...). Where
     the value or the arguments are pytrees, it is one in the structure of the value, with one in
     the structure of the arguments at each leaf. There is one wave an output entry, or, where the
     arguments have far fewer entries, one an argument entry. Complex functions must be holomorphic.
+
+    Args:
+        f: a function in plain NumPy; its value is an array, a number, or a pytree of them.
+        argnums: the differentiated argument, a tuple of them, or None for all. Keyword arguments
+            are not differentiated.
+        has_aux: ``f`` returns a pair, its value and anything else; the function then gives
+            ``(jacobian, aux)``.
 
     Example:
         ``bw.jacobian(lambda x: np.outer(x, x))(np.arange(3.0))``
@@ -150,7 +176,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 
     @wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        recording, nodes = known(bound(f, kwargs), args, argnums)
+        recording, nodes = known(bound(f, kwargs), args, argnums, has_aux)
         graph = recording.graph
         entries = sum(graph.nodes[u].abstract.size for u in graph.outputs)
         varying = [leaf for leaf in graph.leaves if leaf.differentiated]
@@ -159,16 +185,30 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
             blocks = _by_columns(recording, varying)
         else:
             blocks = _by_rows(graph, nodes, varying)
-        return _assembled(graph, recording.flat.structure, blocks)
+        found = _assembled(graph, recording.flat.structure, blocks)
+        return (found, recording.aux) if has_aux else found
 
     return matrix
 
 
-def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that gives the Hessian of ``f``, whose value is one number.
 
     For an argument of shape (n...) it has shape (n..., n...). There is one wave an entry through
     the gradient network; for a large argument, use :func:`hvp` instead.
+
+    Args:
+        f: a function in plain NumPy whose value is one number.
+        argnums: the differentiated argument, or several (a tuple, or None for all): the Hessian is
+            then a tuple of tuples of blocks. Keyword arguments are not differentiated.
+        has_aux: ``f`` returns a pair, its value and anything else; the function then gives
+            ``(hessian, aux)``.
+
+    Raises:
+        NotScalarError: the value is not one number.
+        ArgumentError: the value is real, and what is differentiated is complex.
 
     Example:
         ``bw.hessian(rosenbrock)(x)``
@@ -177,12 +217,13 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
 
     @wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        graph, values, flat, *_ = known(bound(f, kwargs), args, argnums)[0]
+        graph, values, flat, aux, _ = known(bound(f, kwargs), args, argnums, has_aux)[0]
         network = gradient_network(graph)
         _require_holomorphic(graph)
         nodes = fired(network, [values[leaf.node] for leaf in graph.leaves])
         varying = [leaf for leaf in network.leaves if leaf.differentiated]
-        return _assembled(network, flat.structure, _by_rows(network, nodes, varying))
+        found = _assembled(network, flat.structure, _by_rows(network, nodes, varying))
+        return (found, aux) if has_aux else found
 
     return matrix
 
@@ -281,6 +322,10 @@ def forward(graph: Graph, *args: Any) -> Any:
     Args:
         graph: the network, from :func:`trace` or :func:`gradient_network`.
         *args: values of the shapes that it was traced with.
+
+    Raises:
+        ArgumentError: the arguments do not fit the graph.
+        GuardError: the traced program would have branched otherwise.
 
     """
     require_graph(graph)

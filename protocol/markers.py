@@ -30,8 +30,17 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     When the wave comes back to it they are computed again, from its inputs: memory is paid with
     work, and the ledger counts the values in ``recomputed``. What ``f`` returns is kept, and so is
-    what nodes outside use. In the gradient network the inner values are inputs of messages, so
-    they are kept there. A checkpoint inside another is part of that one.
+    what nodes outside use. A checkpoint inside another is part of that one.
+
+    It lowers the peak of :func:`grad` and :func:`vjp`, which keep neither the values nor the S of
+    nodes that have sent. :func:`backward` keeps S at every node, which takes as much as the values
+    do. In the gradient network the inner values are inputs of messages, so they are kept there.
+
+    Args:
+        f: a function of pytrees of arrays, with any keyword arguments.
+
+    Returns:
+        A function with the arguments and the value of ``f``.
 
     Example:
         ``for layer in layers: x = bw.checkpoint(block)(layer, x)``

@@ -15,15 +15,19 @@ order, so their answers agree in every bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrays import Array, is_float, settle
-from .errors import BackwaveError, GuardError, NonFiniteError, ProtocolError, ShapeError
+from .arrays import Array, settle
+from .checkpoints import Checkpoint, checkpoints
+from .errors import BackwaveError, GuardError, ProtocolError, ShapeError
+from .finite import require_finite, span
 from .graph import Graph, Node
+
+if TYPE_CHECKING:
+    from .sweep import Step
 
 _float64 = np.float64
 _EXACT = np.dtype("f8")
@@ -78,41 +82,8 @@ class Rules:
         self.constants = {z: place(constants[z]) for z in needed if z in constants}
         self.guards = {u: graph.guard_at[u] for u in self.here if u in graph.guard_at}
         self.checkpoints = checkpoints(graph, self.here, keep)
-        self.wave: Any = None  # what a wave through all nodes at once does, kept for the next
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """A group of nodes in one place, and those among them whose values can be forgotten."""
-
-    group: tuple[int, ...]
-    inner: tuple[int, ...]
-
-
-def checkpoints(graph: Graph, here: frozenset[int], keep: Iterable[int]) -> dict[int, Checkpoint]:
-    """Return, by node, the checkpoint that it is in.
-
-    A value that a node outside its group uses, that goes elsewhere (``keep``) or that is an output
-    cannot be forgotten.
-    """
-    if not graph.recomputed:
-        return {}
-    group_of = graph.group_of
-    kept = {*keep, *graph.outputs}
-    for u in here:
-        for z in graph.nodes[u].inputs:
-            if group_of.get(z) != group_of.get(u):
-                kept.add(z)
-    mine: dict[int, list[int]] = {}
-    for u in sorted(here):
-        if u in group_of and graph.nodes[u].inputs:
-            mine.setdefault(group_of[u], []).append(u)
-    found: dict[int, Checkpoint] = {}
-    for group in mine.values():
-        inner = tuple(u for u in group if u not in kept)
-        if inner:
-            found.update(dict.fromkeys(group, Checkpoint(tuple(group), inner)))
-    return found
+        # What a wave through all nodes at once does, kept for the next.
+        self.wave: list[Step] | None = None
 
 
 class Nodes:
@@ -354,63 +325,6 @@ def fit(message: Array, shape: tuple[int, ...], dtype: Any) -> Array:
             message = np.real(message)
         message = message.astype(dtype)
     return settle(message)
-
-
-@dataclass(frozen=True, slots=True)
-class NonFinite:
-    """Where a NaN or an infinity arose.
-
-    Attributes:
-        node: the node.
-        kind: ``"NaN"`` or ``"infinity"``.
-        what: ``"value"``, or the message that it sent: ``"message to w"``.
-        ranges: for each of its inputs, by name, the range of its values.
-
-    """
-
-    node: Node
-    kind: str
-    what: str
-    ranges: dict[str, str]
-
-    @property
-    def line(self) -> str:
-        """The user's source line, ``file.py:12``."""
-        return self.node.line
-
-    def __str__(self) -> str:
-        """Say it in a sentence."""
-        place = f"{self.line}: " if self.line else ""
-        inputs = "; ".join(f"{name} {span}" for name, span in self.ranges.items())
-        return (
-            f"{place}{self.kind} arose in the {self.what} of {self.node.name}"
-            f"{f'; its inputs are {inputs}' if inputs else ''}"
-        )
-
-
-def require_finite(
-    node: Node, value: Array, what: str, ranges: Callable[[Node], dict[str, str]]
-) -> None:
-    """Raise if a floating-point value has a NaN or an infinity, naming the node and its line.
-
-    ``ranges`` says between what the values of the node's inputs are.
-    """
-    if not is_float(value.dtype) or bool(np.all(np.isfinite(value))):
-        return
-    kind = "NaN" if bool(np.any(np.isnan(value))) else "infinity"
-    found = NonFinite(node, kind, what, ranges(node))
-    raise NonFiniteError(str(found), found)
-
-
-def span(value: Array) -> str:
-    """Describe the range of a value: ``in [low, high]``."""
-    if not hasattr(value, "dtype"):
-        return f"= {value}"
-    if value.size == 0:
-        return "empty"
-    if value.dtype.kind == "c":
-        return f"of magnitude up to {float(np.max(np.absolute(value))):.6g}"
-    return f"in [{float(np.min(value)):.6g}, {float(np.max(value)):.6g}]"
 
 
 def failure(node: Node, doing: str, error: Exception) -> ShapeError:

@@ -17,8 +17,12 @@ from .errors import BackwaveError
 from .graph import Graph
 from .node import Nodes, Rules, failure, fit
 
-_Out = tuple[int, Callable[..., Array], int, bool, tuple[int, ...], Any]
-_Step = tuple[int, tuple[int, ...], list[_Out]]
+Sent = tuple[int, Callable[..., Array], int, bool, tuple[int, ...], Any]
+"""One message: to which node, its rule, its turn there, whether that is a float64 scalar, and
+otherwise the node's shape and dtype."""
+
+Step = tuple[int, tuple[int, ...], list[Sent]]
+"""One firing: the node, its inputs, and what it sends."""
 
 _float64 = np.float64
 
@@ -57,30 +61,29 @@ def _post(nodes: Nodes, S: Mapping[int, Array], keep: bool) -> None:
             del nodes.S[u]
 
 
-def _steps(rules: Rules) -> list[_Step]:
+def _steps(rules: Rules) -> list[Step]:
     """Return, in wave order, each node's inputs and the messages that it sends."""
-    if rules.wave is None:
-        graph = rules.graph
-        steps: list[_Step] = []
-        for u in wave_order(graph):
-            out: list[_Out] = []
-            for edge, rule, z in rules.messages.get(u, ()):
-                node = graph.nodes[z]
-                plain = not node.shape and node.dtype == _float64
-                out.append((z, rule, rules.turn[edge], plain, node.shape, node.dtype))
+    graph = rules.graph
+    steps: list[Step] = []
+    for u in wave_order(graph):
+        out: list[Sent] = []
+        for edge, rule, z in rules.messages.get(u, ()):
+            node = graph.nodes[z]
+            plain = not node.shape and node.dtype == _float64
+            out.append((z, rule, rules.turn[edge], plain, node.shape, node.dtype))
+        if out:
             steps.append((u, graph.nodes[u].inputs, out))
-        rules.wave = steps
-    found: list[_Step] = rules.wave
-    return found
+    return steps
 
 
 def _wave(nodes: Nodes, given: Mapping[int, Array], keep: bool) -> None:
     values, sums = nodes.values, nodes.S
     received: dict[int, int] = {}
     added = sent = 0
-    for u, inputs, out in _steps(nodes.rules):
-        if not out:
-            continue
+    rules = nodes.rules
+    if rules.wave is None:
+        rules.wave = _steps(rules)
+    for u, inputs, out in rules.wave:
         S, value = sums[u], values[u]
         arguments = [values[z] for z in inputs]
         for z, rule, turn, plain, shape, dtype in out:
@@ -94,7 +97,7 @@ def _wave(nodes: Nodes, given: Mapping[int, Array], keep: bool) -> None:
             except BackwaveError:
                 raise
             except Exception as error:
-                node = nodes.rules.graph.nodes[u]
+                node = rules.graph.nodes[u]
                 raise failure(node, "sending back through", error) from error
             if turn > 1:
                 total = sums[z]

@@ -8,7 +8,7 @@ shapes only and allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -79,15 +79,20 @@ class Traced(Recorded):
     ) -> Any:
         """Record the primitive on the innermost tape among its inputs."""
         tape = self.tape
+        listed = False
         for value in inputs:
             if type(value) is Traced:
                 if value.tape.serial > tape.serial:
                     tape = value.tape
-            elif value is None or isinstance(value, (str, bytes, dict, list, tuple)):
+            elif isinstance(value, (list, tuple)):
+                listed = True
+            elif value is None or isinstance(value, (str, bytes, dict)):
                 raise TraceError(
                     f"{user_line()}: {primitive.name} of a traced node and "
                     f"{type(value).__name__} {value!r:.40}"
                 )
+        if listed:
+            inputs = tuple([_array(v) if isinstance(v, (list, tuple)) else v for v in inputs])
         return tape.apply(primitive, inputs, attributes)
 
     # NumPy's two protocols.
@@ -193,6 +198,12 @@ class Traced(Recorded):
 
     __int__ = __index__
 
+    def __round__(self, ndigits: Any = None) -> Any:
+        """Round a number to decimal places; to a whole Python number it would leave the network."""
+        if self.shape or ndigits is None:
+            raise TraceError(f"{user_line()}: round() of a traced node; use np.round")
+        return np.round(self, ndigits)
+
     def __len__(self) -> int:
         """Return the length of the first axis."""
         if not self.shape:
@@ -225,6 +236,26 @@ class Traced(Recorded):
         """The transpose."""
         axes = tuple(range(len(self.shape) - 1, -1, -1))
         return self.tape.apply(TABLE["transpose"], (self,), {"axes": axes})
+
+    @property
+    def mT(self) -> Any:
+        """The transpose of the last two axes."""
+        return np.matrix_transpose(self)
+
+    @property
+    def flat(self) -> Any:
+        """The entries on one axis, to read."""
+        return np.ravel(self)
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one entry."""
+        return int(self.dtype.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all entries."""
+        return self.size * self.itemsize
 
     @property
     def real(self) -> Any:
@@ -276,6 +307,16 @@ class Traced(Recorded):
     def __rdivmod__(self, other: Any) -> Any:
         """Return the quotient, rounded down, and the remainder."""
         return other // self, other % self
+
+
+def _array(values: Sequence[Any]) -> Any:
+    """Return the array of a list of numbers, as NumPy takes one."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        if isinstance(error.__cause__, TraceError):
+            raise error.__cause__ from None
+        raise TraceError(f"{user_line()}: {values!r:.40} is no array: {error}") from None
 
 
 def _defined(function: Any, module: str) -> Primitive:

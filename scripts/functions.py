@@ -18,13 +18,27 @@ from .show import print_json
 
 SCIPY = ("special", "stats", "linalg", "signal")
 
+_GPUS_LACK = {
+    "values": "airy betaincc betainccinv dawsn ellipe erfi eval_chebyt eval_chebyu "
+    "eval_gegenbauer eval_genlaguerre eval_hermite eval_hermitenorm eval_jacobi eval_laguerre "
+    "eval_legendre fresnel hankel1 hankel2 hyp0f1 hyp1f1 hyp2f1 hyperu iv ive jv kn kv kve powm1 "
+    "spacing spence stdtr stdtrit wofz yv",
+    "complex values": "erf erfcx expi",
+    "messages": "boxcox boxcox1p ellipk ellipkm1 exprel i1 i1e inv_boxcox inv_boxcox1p j1 shichi",
+}
+GPUS_LACK = {what: names.split() for what, names in _GPUS_LACK.items()}
+"""Rules that a GPU cannot run, because CuPy has not the functions that they are made of.
+
+``tests/protocol/test_rules.py`` holds the list to a stand-in that is as strict as CuPy.
+"""
+
 INTRODUCTION = """\
 # What can be differentiated
 
 Made from the rules by `backwave functions --markdown > docs/functions.md`; a test holds it to them.
-All work on NumPy arrays, on CuPy arrays and on traced nodes, with values and without, to any
-order. Name a function that is missing here, and the error says so, with your line; give it a
-message of its own with `@bw.primitive`.
+All work on NumPy arrays, on CuPy arrays (but for those under "Not on GPUs") and on traced nodes,
+with values and without, to any order. Name a function that is missing here, and the error says so,
+with your line; give it a message of its own with `@bw.primitive`.
 
 Conventions: of a complex z = x + iy, S is ∂f/∂x - i·∂f/∂y, so that a holomorphic function's message
 is S·f'(z), with no conjugate; `bw.grad` returns that S. Ties in `max`, `min`, `maximum`, `minimum`
@@ -135,6 +149,12 @@ def markdown() -> str:
     parts.append(
         "## Refused, with advice\n\nThey write in place, or have a result whose shape or meaning "
         f"no derivative passes through: {_code(refused())}\n"
+    )
+    parts.append(
+        "## Not on GPUs\n\nCuPy lacks these functions, so that a worker with a GPU refuses them: "
+        f"{_code(GPUS_LACK['values'])}. It has these of real numbers only: "
+        f"{_code(GPUS_LACK['complex values'])}. And it lacks what messages of these are made of: "
+        f"{_code(GPUS_LACK['messages'])}. What is written with one of them is refused as well.\n"
     )
     parts.append(
         "## The table of rules\n\nFor each input S where it is sent a message, – where not.\n"

@@ -88,7 +88,7 @@ def _on_ray(options: Namespace, cluster: Cluster, the_plan: Plan, target: Target
     try:
         with progress("running on Ray"):
             result = cluster.run(the_plan, *target.args, check_finite=options.check_finite)
-            result.S = dict(result.S)  # fetched now, while there are workers to ask
+            result.S = dict(result.S.items())  # fetched now, while there are workers to ask
         return result
     finally:
         with progress("stopping Ray"):

@@ -6,13 +6,13 @@ for, and give whatever the formula gives.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, TraceError
 from ..place import user_line
 from .special import operand
 
@@ -22,9 +22,12 @@ def is_number(value: Any, number: int) -> bool:
     return isinstance(value, int | float) and value == number
 
 
-def choose(inside: Any, y: Any, f: Callable[[Any], Any], safe: float, outside: float) -> Any:
-    """Return f(y) where it has a meaning; elsewhere f sees a safe value, for its gradient."""
-    return np.where(inside, f(np.where(inside, y, safe)), outside)
+def choose(beyond: Any, y: Any, f: Callable[[Any], Any], safe: float, outside: float) -> Any:
+    """Return f(y), but ``outside`` beyond its range, where f sees a safe value for its gradient.
+
+    A NaN is not beyond anything, and stays a NaN.
+    """
+    return np.where(beyond, outside, f(np.where(beyond, safe, y)))
 
 
 def log_of(p: Any, rest: Any) -> Any:
@@ -66,7 +69,8 @@ class Distribution:
         self, f: Callable[..., Any], q: Any, given: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         shapes, loc, scale = self._read(given, named)
-        y = f(operand(q), *shapes)
+        q = operand(q)
+        y = f(np.where((q < 0) | (q > 1), np.nan, q), *shapes)
         if not is_number(scale, 1):
             y = y * operand(scale)
         return y if is_number(loc, 0) else y + operand(loc)
@@ -150,14 +154,14 @@ class OnTheRight(Distribution):
     closed = True
 
     def _logpdf(self, y: Any, *shapes: Any) -> Any:
-        inside = y >= self.low if self.closed else y > self.low
-        return choose(inside, y, lambda y: self._log(y, *shapes), 1.0, -np.inf)
+        beyond = y < self.low if self.closed else y <= self.low
+        return choose(beyond, y, lambda y: self._log(y, *shapes), 1.0, -np.inf)
 
     def _cdf(self, y: Any, *shapes: Any) -> Any:
-        return choose(y > self.low, y, lambda y: self._below(y, *shapes), 1.0, 0.0)
+        return choose(y <= self.low, y, lambda y: self._below(y, *shapes), 1.0, 0.0)
 
     def _sf(self, y: Any, *shapes: Any) -> Any:
-        return choose(y > self.low, y, lambda y: self._above(y, *shapes), 1.0, 1.0)
+        return choose(y <= self.low, y, lambda y: self._above(y, *shapes), 1.0, 1.0)
 
     def _log(self, y: Any, *shapes: Any) -> Any:
         raise NotImplementedError
@@ -188,11 +192,37 @@ class Discrete(Distribution):
         return np.exp(self.logpmf(k, *parameters, **named))
 
     def _logpdf(self, k: Any, *shapes: Any) -> Any:
-        inside = (k >= self.low) & (k <= self._high(*shapes)) & (np.floor(k) == k)
-        return choose(inside, k, lambda k: self._log(k, *shapes), self.low, -np.inf)
+        beyond = (k < self.low) | (k > self._high(*shapes)) | (np.floor(k) < k)
+        return choose(beyond, k, lambda k: self._log(k, *shapes), self.low, -np.inf)
+
+    def _cdf(self, k: Any, *shapes: Any) -> Any:
+        k = np.floor(k)
+        return self._ends(k, lambda k: self._at_most(k, *shapes), (0.0, 1.0), *shapes)
+
+    def _sf(self, k: Any, *shapes: Any) -> Any:
+        k = np.floor(k)
+        return self._ends(k, lambda k: self._more_than(k, *shapes), (1.0, 0.0), *shapes)
+
+    def _ends(self, k: Any, f: Callable[[Any], Any], at: tuple[float, float], *shapes: Any) -> Any:
+        """Return f(k) from ``low`` up, and what it is below and from the greatest number up."""
+        high = self._high(*shapes)
+        inner = choose((k < self.low) | (k >= high), k, f, self.low, at[0])
+        return np.where(k >= high, at[1], inner)
+
+    def _ppf(self, q: Any, *shapes: Any) -> Any:
+        raise TraceError(
+            f"{user_line()}: the quantiles of a distribution of whole numbers are whole, and no "
+            f"derivative passes through them; take them outside of the traced function"
+        )
 
     def _high(self, *shapes: Any) -> Any:
-        return math.inf
+        return sys.float_info.max  # there is no probability at infinity
 
     def _log(self, k: Any, *shapes: Any) -> Any:
+        raise NotImplementedError
+
+    def _at_most(self, k: Any, *shapes: Any) -> Any:
+        raise NotImplementedError
+
+    def _more_than(self, k: Any, *shapes: Any) -> Any:
         raise NotImplementedError

@@ -85,7 +85,7 @@ class _T(Symmetric):
 
 class _Uniform(Distribution):
     def _logpdf(self, y: Any) -> Any:
-        return np.where((y >= 0) & (y <= 1), 0.0, -np.inf)
+        return choose((y < 0) | (y > 1), y, lambda y: 0.0 * y, 0.5, -np.inf)
 
     def _cdf(self, y: Any) -> Any:
         return np.clip(y, 0.0, 1.0)
@@ -257,7 +257,7 @@ class _Beta(Distribution):
             powers = special.xlogy(a - 1, y) + special.xlog1py(b - 1, -y)
             return powers - special.betaln(a, b)
 
-        return choose((y >= 0) & (y <= 1), y, log, 0.5, -np.inf)
+        return choose((y < 0) | (y > 1), y, log, 0.5, -np.inf)
 
     def _cdf(self, y: Any, a: Any, b: Any) -> Any:
         return special.betainc(a, b, np.clip(y, 0.0, 1.0))

@@ -20,12 +20,11 @@ class _Poisson(Discrete):
     def _log(self, k: Any, mu: Any) -> Any:
         return special.xlogy(k, mu) - special.gammaln(k + 1) - mu
 
-    def _cdf(self, k: Any, mu: Any) -> Any:
-        # The order is a whole number, and flat.
-        return np.where(k < 0, 0.0, special.gammaincc(np.floor(np.maximum(k, 0)) + 1, mu))
+    def _at_most(self, k: Any, mu: Any) -> Any:
+        return special.gammaincc(k + 1, mu)
 
-    def _sf(self, k: Any, mu: Any) -> Any:
-        return np.where(k < 0, 1.0, special.gammainc(np.floor(np.maximum(k, 0)) + 1, mu))
+    def _more_than(self, k: Any, mu: Any) -> Any:
+        return special.gammainc(k + 1, mu)
 
 
 class _Bernoulli(Discrete):
@@ -34,6 +33,12 @@ class _Bernoulli(Discrete):
 
     def _log(self, k: Any, p: Any) -> Any:
         return special.xlogy(k, p) + special.xlog1py(1 - k, -p)
+
+    def _at_most(self, k: Any, p: Any) -> Any:
+        return 1 - p + 0 * k
+
+    def _more_than(self, k: Any, p: Any) -> Any:
+        return p + 0 * k
 
 
 class _Binom(Discrete):
@@ -44,11 +49,23 @@ class _Binom(Discrete):
         ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
         return ways + special.xlogy(k, p) + special.xlog1py(n - k, -p)
 
+    def _at_most(self, k: Any, n: Any, p: Any) -> Any:
+        return special.betaincc(k + 1, n - k, p)
+
+    def _more_than(self, k: Any, n: Any, p: Any) -> Any:
+        return special.betainc(k + 1, n - k, p)
+
 
 class _Nbinom(Discrete):
     def _log(self, k: Any, n: Any, p: Any) -> Any:
         ways = special.gammaln(n + k) - special.gammaln(k + 1) - special.gammaln(n)
         return ways + n * np.log(p) + special.xlog1py(k, -p)
+
+    def _at_most(self, k: Any, n: Any, p: Any) -> Any:
+        return special.betainc(n, k + 1, p)
+
+    def _more_than(self, k: Any, n: Any, p: Any) -> Any:
+        return special.betaincc(n, k + 1, p)
 
 
 class _Geom(Discrete):
@@ -56,6 +73,12 @@ class _Geom(Discrete):
 
     def _log(self, k: Any, p: Any) -> Any:
         return special.xlog1py(k - 1, -p) + np.log(p)
+
+    def _at_most(self, k: Any, p: Any) -> Any:
+        return -np.expm1(k * np.log1p(-p))
+
+    def _more_than(self, k: Any, p: Any) -> Any:
+        return np.exp(k * np.log1p(-p))
 
 
 class _Dirichlet:
@@ -86,12 +109,16 @@ class _MultivariateNormal:
     def logpdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
         """Return the logarithm of the density; the last axis of x goes over the entries."""
         x, cov = operand(x), operand(cov)
-        deviation = x if mean is None else x - operand(mean)
-        if cov.ndim == 2 and (deviation.ndim == 0 or deviation.shape[-1] != cov.shape[0]):
-            deviation = deviation[..., None]
-        elif cov.ndim < 2 and deviation.ndim == 0:
-            deviation = np.reshape(deviation, (1,))
-        size = deviation.shape[-1]
+        mean = operand(0.0 if mean is None else mean)
+        size = max(mean.size, cov.shape[-1] if cov.ndim else 1)
+        if x.ndim < 2 and size == 1:  # a number, or several of them
+            x = np.reshape(x, (x.size, 1))
+        if x.ndim == 0 or x.shape[-1] != size:
+            raise ShapeError(
+                f"{user_line()}: multivariate_normal.logpdf of x of shape {x.shape}, and mean and "
+                f"cov have {size} entries"
+            )
+        deviation = x - mean
         if cov.ndim < 2:  # the same variance, or one for each entry
             half_log = 0.5 * np.sum(np.log(cov) * np.ones(size))
             squares = deviation * deviation / cov
@@ -101,7 +128,7 @@ class _MultivariateNormal:
             columns = np.reshape(deviation, (-1, size)).T
             whitened = np.reshape(np.linalg.solve(factor, columns).T, deviation.shape)
             squares = whitened * whitened
-        return -0.5 * np.sum(squares, axis=-1) - half_log - size * LOG_SQRT_2_PI
+        return np.squeeze(-0.5 * np.sum(squares, axis=-1) - half_log - size * LOG_SQRT_2_PI)
 
     def pdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
         """Return the density."""

@@ -29,6 +29,8 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
 @face(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
     """Trace ``np.modf``: the gradient goes with the fraction."""
+    if x.dtype.kind == "c":
+        raise TraceError(f"{user_line()}: np.modf is not defined for dtype {x.dtype}")
     x = astype(x, np.modf(np.zeros(1, x.dtype))[0].dtype)
     whole = np.trunc(x)
     return np.where(np.isinf(x), 0.0, x - whole), whole

@@ -86,7 +86,10 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: Any = False, check_finite: 
     half = _half(square("scipy.linalg.cho_solve", factor), lower)
     turned = ht(half)
     first, second = (half, turned) if lower else (turned, half)
-    return np.linalg.solve(second, np.linalg.solve(first, b))
+    b = array(b)
+    columns = b[:, None] if b.ndim == 1 else b  # a stack of vectors would be taken as a matrix
+    x = np.linalg.solve(second, np.linalg.solve(first, columns))
+    return x[..., 0] if b.ndim == 1 else x
 
 
 def expm(A: Any) -> Any:
@@ -121,13 +124,15 @@ def block_diag(*arrs: Any) -> Any:
 
 
 def toeplitz(c: Any, r: Any = None) -> Any:
-    """Do ``scipy.linalg.toeplitz`` of vectors, also of traced nodes."""
+    """Do ``scipy.linalg.toeplitz`` of vectors and stacks of them, also of traced nodes."""
     if _plain(c) and (r is None or _plain(r)):
         import scipy.linalg
 
         return scipy.linalg.toeplitz(c, r)
-    column = np.ravel(array(c))
-    row = conj(column) if r is None else np.ravel(array(r))
-    m, n = column.shape[0], row.shape[0]
-    values = np.concatenate([column[::-1], row[1:]])
-    return values[np.arange(m - 1, -1, -1)[:, None] + np.arange(n)]
+    column = np.atleast_1d(array(c))
+    row = conj(column) if r is None else np.atleast_1d(array(r))
+    m, n = column.shape[-1], row.shape[-1]
+    stack = np.broadcast_shapes(column.shape[:-1], row.shape[:-1])
+    sides = [column[..., ::-1], row[..., 1:]]
+    values = np.concatenate([np.broadcast_to(s, stack + s.shape[-1:]) for s in sides], axis=-1)
+    return values[..., np.arange(m - 1, -1, -1)[:, None] + np.arange(n)]

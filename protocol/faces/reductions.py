@@ -241,6 +241,15 @@ def hypot_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, **op
     return np.linalg.norm(a, axis=one_axis(axis, a.ndim), keepdims=keepdims)
 
 
+def _ddof(ddof: float, correction: Any, what: str) -> float:
+    """Return the degrees of freedom that are taken off; they have two names."""
+    if correction is None or correction is MISSING:
+        return ddof
+    if ddof != 0:
+        raise TraceError(f"{user_line()}: {what} takes ddof= or correction=, not both")
+    return float(correction)
+
+
 def _spread(name: str) -> Callable[..., Any]:
     primitive = TABLE[name]
 
@@ -257,8 +266,7 @@ def _spread(name: str) -> Callable[..., Any]:
         correction: Any = MISSING,
     ) -> Any:
         only(f"np.{name}", out=out)
-        if correction is not None and correction is not MISSING:
-            ddof = correction
+        ddof = _ddof(ddof, correction, f"np.{name}")
         a = array_of(a)
         if dtype is not None:
             a = cast(a, np.dtype(dtype))

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import ShapeError, TraceError
+from ..errors import BackwaveError, ShapeError, TraceError
 from ..place import user_line
 from ..rules import TABLE
 from ..rules.primitive import Recorded
@@ -61,7 +61,12 @@ REFUSED: set[Any] = set()
 
 def one_axis(axis: Any, ndim: int) -> int:
     """Return an axis counted from 0, checked."""
-    place = operator.index(axis)
+    try:
+        place = operator.index(axis)
+    except BackwaveError:
+        raise
+    except TypeError:
+        raise ShapeError(f"{user_line()}: axis {axis!r:.40} is not a whole number") from None
     if not -ndim <= place < ndim:
         raise ShapeError(f"{user_line()}: axis {axis} is out of bounds for {ndim} axes")
     return place % ndim

@@ -22,6 +22,8 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return np.nonzero(condition)
     if x is None or y is None:
         raise TraceError(f"{user_line()}: np.where takes one or three arguments")
+    if isinstance(condition, bool | int | float):  # CuPy's takes no Python number
+        condition = np.bool_(condition)
     return record("where", condition, x, y)
 
 

@@ -173,7 +173,7 @@ elementwise(np.logaddexp, lambda S, u, a, b: S * np.exp(a - _finite_floor(u)),
 elementwise(np.logaddexp2, lambda S, u, a, b: S * np.exp2(a - _finite_floor(u)),
             lambda S, u, a, b: S * np.exp2(b - _finite_floor(u)), flops=2 * TRANSCENDENTAL)
 elementwise(np.arctan2, lambda S, u, y, x: S * (x / _nonzero(x * x + y * y)),
-            lambda S, u, y, x: S * (-y / _nonzero(x * x + y * y)), flops=TRANSCENDENTAL)
+            lambda S, u, y, x: -S * (y / _nonzero(x * x + y * y)), flops=TRANSCENDENTAL)
 elementwise(np.hypot, lambda S, u, a, b: S * (a / _nonzero(u)),
             lambda S, u, a, b: S * (b / _nonzero(u)), flops=TRANSCENDENTAL)
 elementwise(np.remainder, lambda S, u, a, b: S, lambda S, u, a, b: -S * np.floor_divide(a, b))

@@ -140,7 +140,7 @@ def _put(out: Array, v: Array, arrays: tuple[Array, ...], index: Template, add: 
         else:
             out[where] = v
     elif add and np.size(v) < _FEW:
-        namespace(out).add.at(out, where, v)
+        _add_at(out, where, v)
     elif out.size:
         # One flat index: the sums are many times as fast, and of two values the last one wins.
         targets = _targets(index, arrays, shape)
@@ -148,10 +148,20 @@ def _put(out: Array, v: Array, arrays: tuple[Array, ...], index: Template, add: 
         entries = np.reshape(np.broadcast_to(v, whole), (-1,))
         flat = np.reshape(out, (-1,))
         if add:
-            namespace(out).add.at(flat, targets, entries.astype(out.dtype, copy=False))
+            _add_at(flat, targets, entries.astype(out.dtype, copy=False))
         else:
             last = _last_of_each(targets)
             flat[targets[last]] = entries[last]
+
+
+def _add_at(out: Array, where: Any, v: Array) -> None:
+    """Add v in place where the index points, also where it names an entry twice."""
+    space = namespace(out)
+    if space is np or out.dtype.kind != "c":
+        space.add.at(out, where, v)
+    else:  # CuPy adds real numbers only
+        space.add.at(np.real(out), where, np.real(v))
+        space.add.at(np.imag(out), where, np.imag(v))
 
 
 _FEW = 2048
@@ -454,7 +464,7 @@ def _add_along(S: Array, i: Array, *, axis: int, length: int, distinct: bool) ->
         if distinct:
             out[places] = entries
         else:
-            namespace(S).add.at(out, places, entries)
+            _add_at(out, places, entries)
     return np.moveaxis(np.reshape(out, shape), -1, axis)
 
 

@@ -164,10 +164,18 @@ define(
 )
 
 
+def _solve(a: Array, b: Array) -> Array:
+    if b.ndim > 1 and a.shape[:-2] != b.shape[:-2]:  # CuPy broadcasts no stacks
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a = np.broadcast_to(a, stack + a.shape[-2:])
+        b = np.broadcast_to(b, stack + b.shape[-2:])
+    return np.linalg.solve(a, b)
+
+
 def _solve_message_to_right(S: Array, u: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1 and a.ndim > 2:  # S has an axis for each matrix: solve must not take it as one
         return np.squeeze(np.linalg.solve(mt(a), np.expand_dims(S, -1)), -1)
-    return np.linalg.solve(mt(a), S)
+    return apply("solve", mt(a), S)
 
 
 def _solve_message_to_matrix(S: Array, u: Array, a: Array, b: Array) -> Array:
@@ -194,7 +202,7 @@ def _solve_shape(a: Abstract, b: Abstract) -> Abstract:
 
 define(
     "solve",
-    np.linalg.solve,
+    _solve,
     _solve_message_to_matrix,
     _solve_message_to_right,
     shape=_solve_shape,

@@ -119,10 +119,15 @@ define(
 )
 
 
+def _require_axes(name: str, left: int, right: int, a: Array, b: Array) -> None:
+    """Raise unless both have the axes of a vector (1) or a matrix (2)."""
+    if np.ndim(a) < left or np.ndim(b) < right:
+        raise ShapeError(f"{name} of shapes {np.shape(a)} and {np.shape(b)}: an axis is missing")
+
+
 def _vector_shape(name: str, left: int, right: int, a: Abstract, b: Abstract) -> Abstract:
     """Return the shape of a product of stacks of vectors (1 axis) or matrices (2)."""
-    if a.ndim < left or b.ndim < right:
-        raise ShapeError(f"{name} of shapes {a.shape} and {b.shape}: an axis is missing")
+    _require_axes(name, left, right, a, b)
     if a.shape[-1] != b.shape[-right]:
         raise ShapeError(
             f"{name} of shapes {a.shape} and {b.shape}: the inner lengths {a.shape[-1]} and "
@@ -137,16 +142,19 @@ def _vector_shape(name: str, left: int, right: int, a: Abstract, b: Abstract) ->
 @one_node("vecdot")
 def _vecdot(a: Array, b: Array) -> Array:
     # By matmul, as below: not every kind of array has NumPy's newer functions.
+    _require_axes("vecdot", 1, 1, a, b)
     return (_conjugate(a)[..., None, :] @ b[..., None])[..., 0, 0]
 
 
 @one_node("matvec")
 def _matvec(a: Array, b: Array) -> Array:
+    _require_axes("matvec", 2, 1, a, b)
     return (a @ b[..., None])[..., 0]
 
 
 @one_node("vecmat")
 def _vecmat(a: Array, b: Array) -> Array:
+    _require_axes("vecmat", 1, 2, a, b)
     return (_conjugate(a)[..., None, :] @ b)[..., 0, :]
 
 

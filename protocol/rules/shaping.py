@@ -205,7 +205,11 @@ define(
 
 
 def _windows(z: Array, *, window: tuple[int, ...], axis: tuple[int, ...]) -> Array:
-    return np.lib.stride_tricks.sliding_window_view(z, window, axis=axis)
+    if len(axis) < 2 or isinstance(z, np.ndarray | Recorded):
+        return np.lib.stride_tricks.sliding_window_view(z, window, axis=axis)
+    for width, i in zip(window, axis, strict=True):  # CuPy sorts the axes, not the lengths
+        z = np.lib.stride_tricks.sliding_window_view(z, width, axis=i)
+    return z
 
 
 def _windows_shape(z: Abstract, *, window: tuple[int, ...], axis: tuple[int, ...]) -> Abstract:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from ..arrays import Array
+from ..arrays import Array, namespace
 from .attributes import COUNT
 from .elementwise import TRANSCENDENTAL, elementwise, ufunc_shape
-from .primitive import Abstract, MessageRule, apply, define
+from .primitive import Abstract, MessageRule, Recorded, apply, define
 
 COSTLY = 4 * TRANSCENDENTAL
 """Operations counted for one entry of a special function."""
@@ -47,7 +48,26 @@ PROBE: Any = _Probe()
 
 def or_one(z: Array, pole: Array) -> Array:
     """Return ``z`` with 1 where ``pole`` is true."""
+    if isinstance(pole, bool):  # of a Python number; CuPy's where takes arrays only
+        return 1.0 if pole else z
     return np.where(pole, 1.0, z)
+
+
+def special_of(*z: Array) -> Any:
+    """Return the module whose special functions take these: SciPy's, or cupyx's for CuPy's.
+
+    For functions that SciPy hands to other arrays under private names, which CuPy does not know.
+    """
+    for value in z:
+        if hasattr(value, "dtype") and not isinstance(value, Recorded):
+            space = namespace(value)
+            if space is not np:
+                return getattr(space, "special", None) or import_module(_CUPYX)
+    return special
+
+
+_CUPYX = "cupyx.scipy.special"
+"""CuPy itself has no ``special``; the namespace of another kind of array may."""
 
 
 # fmt: off
@@ -101,8 +121,7 @@ elementwise(special.exp10, lambda S, u, z: S * (u * LOG_10), flops=TRANSCENDENTA
 elementwise(special.cosm1, lambda S, u, z: -S * np.sin(z), flops=TRANSCENDENTAL)
 elementwise(special.powm1, lambda S, u, a, b: S * (b * np.power(a, b - 1)),
             lambda S, u, a, b: S * ((u + 1) * np.log(a)), flops=TRANSCENDENTAL)
-elementwise(special.exprel, lambda S, u, z: S * (0.5 * special.hyp1f1(2.0, 3.0, z)),
-            flops=TRANSCENDENTAL)
+elementwise(special.exprel, lambda S, u, z: S * _exprel_slope(z), flops=TRANSCENDENTAL)
 elementwise(special.boxcox, lambda S, u, x, p: S * np.power(x, p - 1),
             lambda S, u, x, p: S * _boxcox_slope(np.log(x), p), flops=TRANSCENDENTAL)
 elementwise(special.boxcox1p, lambda S, u, x, p: S * np.power(1 + x, p - 1),
@@ -114,7 +133,15 @@ elementwise(special.inv_boxcox1p, lambda S, u, y, p: S * np.power(1 + u, 1 - p),
 
 
 def _boxcox_slope(log: Array, p: Array) -> Array:
-    return 0.5 * (log * log) * special.hyp1f1(2.0, 3.0, p * log)
+    return log * log * _exprel_slope(p * log)
+
+
+def _exprel_slope(t: Array) -> Array:
+    """Return the derivative of exprel; hyp1f1 never returns from an infinity."""
+    far = np.absolute(t) > 1
+    near = special.hyp1f1(2.0, 3.0, np.where(far, 0.0, t))
+    t = np.where(far, t, 1.0)
+    return np.where(far, np.exp(t) * (1 / t - 1 / (t * t)) + 1 / (t * t), 0.5 * near)
 
 
 def _inv_boxcox_slope(y: Array, p: Array) -> Array:

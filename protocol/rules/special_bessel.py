@@ -33,11 +33,11 @@ elementwise(special.i1e,
             lambda S, u, z: S * (0.5 * (special.i0e(z) + special.ive(2.0, z)) - np.sign(z) * u),
             flops=COSTLY)
 elementwise(special.k0, lambda S, u, z: -S * special.k1(z), flops=COSTLY)
-elementwise(special.k1, lambda S, u, z: S * (-0.5 * (special.k0(z) + special.kn(2, z))),
-            flops=COSTLY)
+# K of order 2 is K of order 0 and 2/z of order 1, all positive: a sum that does not cancel.
+elementwise(special.k1, lambda S, u, z: -S * (special.k0(z) + u / z), flops=COSTLY)
 elementwise(special.k0e, lambda S, u, z: S * (u - special.k1e(z)), flops=COSTLY)
 elementwise(special.k1e,
-            lambda S, u, z: S * (u - 0.5 * (special.k0e(z) + special.kve(2.0, z))), flops=COSTLY)
+            lambda S, u, z: S * (u - (special.k0e(z) + u / z)), flops=COSTLY)
 
 
 def _between(f: Callable[..., Array], below: float, above: float, v: Array, z: Array) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib import import_module
 
 import numpy as np
 from scipy import special
@@ -11,7 +10,7 @@ from scipy import special
 from ..arrays import Array
 from .elementwise import elementwise, ufunc_shape
 from .primitive import apply, define
-from .special import COSTLY, PROBE, or_one, refused
+from .special import COSTLY, PROBE, or_one, refused, special_of
 
 # fmt: off
 elementwise(special.gamma, lambda S, u, z: S * (u * special.psi(z)), flops=COSTLY)
@@ -94,8 +93,8 @@ elementwise(special.exp1, lambda S, u, z: S * (np.exp(-z) / -z), flops=COSTLY)
 
 
 def _expn_message(S: Array, u: Array, n: Array, z: Array) -> Array:
-    if isinstance(n, int) and n > 0:
-        return -S * special.expn(n - 1, z)
+    if isinstance(n, int):
+        return -S * (special.expn(n - 1, z) if n else u * (1 + 1 / z))
     # The order 0 is exp(-z) / z, and there is none below it.
     lower = special.expn(np.maximum(n - 1, 0), z)
     return -S * np.where(n == 0, u * (1 + 1 / or_one(z, n != 0)), lower)
@@ -109,9 +108,7 @@ elementwise(special.spence, lambda S, u, z: -S * special.hyp2f1(1.0, 1.0, 2.0, 1
 
 
 def _zeta(s: Array, q: Array) -> Array:
-    if type(q).__module__.partition(".")[0] == "cupy":  # which does not know SciPy's private ufunc
-        return import_module("cupyx.scipy.special").zeta(s, q)
-    return special.zeta(s, q)
+    return special_of(s, q).zeta(s, q)
 
 
 # Hurwitz's zeta function, of which the derivatives of psi are made.

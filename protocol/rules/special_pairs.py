@@ -12,7 +12,7 @@ from ..arrays import Array
 from .attributes import INTEGER, one_of
 from .elementwise import elementwise
 from .primitive import Abstract, apply, define
-from .special import COSTLY, PROBE, refused
+from .special import COSTLY, PROBE, refused, special_of
 
 
 def _several(ufunc: np.ufunc, *slopes: Callable[[Array], Array]) -> None:
@@ -54,9 +54,17 @@ _several(special.airy, *map(_airy, range(4)))
 
 _LAMBERTW: np.ufunc = special.lambertw(PROBE)
 
+
+def _lambertw(z: Array, *, k: int) -> Array:
+    module = special_of(z)
+    if module is special:
+        return _LAMBERTW(z, k, 1e-8)
+    return module.lambertw(z.astype(np.complex128), k)  # CuPy's is real of float32
+
+
 define(
     "lambertw",
-    lambda z, *, k: _LAMBERTW(z, k, 1e-8),
+    _lambertw,
     lambda S, u, z, *, k: S * (np.exp(-u) / (1 + u)),
     shape=lambda z, *, k: Abstract(z.shape, np.dtype(np.complex128)),
     flops=lambda u, z, *, k: COSTLY * u.size,

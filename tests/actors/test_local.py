@@ -250,3 +250,24 @@ def test_what_a_plan_costs_grows_with_the_network_and_no_faster():
 
     for granularity in ("node", "layer"):
         assert calls(400, granularity) < 2.2 * calls(200, granularity)
+
+
+def test_S_at_all_nodes_is_asked_of_each_worker_once(monkeypatch):
+    graph = bw.trace(lambda x: np.sum(np.exp(np.tanh(x)) * x), np.ones(3))
+    the_plan = bw.plan(graph, 3)
+    engine = LocalEngine(the_plan, "run")
+    result = execute(the_plan, engine, (np.ones(3),), run="run", number=0)
+    asked = []
+    monkeypatch.setattr(
+        engine, "sums", lambda *call: asked.append(call) or LocalEngine.sums(engine, *call)
+    )
+    inner = next(u for u in result.S if graph.nodes[u].primitive == "exp")
+    reference = bw.backward(graph, np.ones(3)).S
+    assert bits(result.S[inner]) == bits(reference[inner])
+    assert [nodes for _, _, nodes in asked] == [[inner]]
+    assert {u: bits(S) for u, S in result.S.items()} == {u: bits(reference[u]) for u in reference}
+    assert len(list(result.S.values())) == graph.num_nodes
+    workers = [worker for worker, _, _ in asked[1:]]
+    assert len(workers) == len(set(workers)) <= 3
+    fetched = [u for _, _, nodes in asked for u in nodes]
+    assert len(fetched) == len(set(fetched))

@@ -2,13 +2,24 @@
 
 It stands for ``cupy.ndarray`` where rules are tested without a GPU. It computes with NumPy in
 private, so that its bits must be NumPy's, but it never becomes a NumPy array by itself, does not
-mix with one, keeps 0-d results as arrays, and has no ``np.add.at``.
+mix with one, keeps 0-d results as arrays, and has no ``np.add.at``. Functions, keywords and ufuncs
+that CuPy has not (``cupy_has.py``) it refuses as CuPy does.
 """
 
 from types import SimpleNamespace
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy import special
+
+from .cupy_has import (
+    ADD_AT,
+    NO_FUNCTIONS,
+    NO_KEYWORDS,
+    NO_UFUNCS,
+    REAL_UFUNCS,
+    SPECIAL_UFUNCS,
+)
 
 
 class DeviceArray(NDArrayOperatorsMixin):
@@ -20,13 +31,28 @@ class DeviceArray(NDArrayOperatorsMixin):
     # NumPy's two protocols.
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=(), **kwargs):
-        if method == "at":
-            raise TypeError(f"np.{ufunc.__name__}.at does not reach a device array")
+        name = ufunc.__name__
+        if name in NO_UFUNCS or (not hasattr(np, name) and name not in SPECIAL_UFUNCS):
+            return NotImplemented
+        if method != "__call__":  # CuPy has some, but np.add.at is not handed to it
+            raise TypeError(f"np.{name}.{method} does not reach a device array")
+        if kwargs.keys() - {"dtype", "casting"} or len(out) > 1:
+            raise TypeError(f"{name}: wrong arguments {kwargs}")
+        if name in REAL_UFUNCS and any(np.iscomplexobj(_unwrap(each)) for each in inputs):
+            raise TypeError(f"{name}: wrong type, complex")
         if out:
             kwargs["out"] = tuple(map(_unwrap, out))
         return _wrap(getattr(ufunc, method)(*map(_unwrap, inputs), **kwargs))
 
     def __array_function__(self, function, types, args, kwargs):
+        name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+        if name in NO_FUNCTIONS:
+            return NotImplemented
+        for keyword in kwargs:
+            if (name, keyword) in NO_KEYWORDS:
+                raise TypeError(f"{name}() got an unexpected keyword argument {keyword!r}")
+        if function in _REFUSES:
+            _REFUSES[function](*args, **kwargs)
         return _wrap(function(*_unwrap(args), **_unwrap(kwargs)))
 
     def __array_namespace__(self, *, api_version=None):
@@ -114,8 +140,43 @@ def _wrap(value):
     return value
 
 
+# Where CuPy's function takes less than NumPy's of the same name and keywords.
+
+
+def _where(condition, *values):
+    if not hasattr(condition, "astype"):
+        raise AttributeError(f"{type(condition).__name__!r} object has no attribute 'astype'")
+
+
+def _solve(a, b):
+    if b.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
+        raise ValueError("a must have (..., M, M) shape and b must have (..., M, K)")
+
+
+def _sliding_window_view(x, window_shape, axis=None):
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if list(axes) != sorted(set(axes)):
+        raise ValueError("CuPy sorts the axes of windows, and takes none twice")
+
+
+_REFUSES = {
+    np.where: _where,
+    np.linalg.solve: _solve,
+    np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
+}
+
+
 def _add_at(array, index, value):
+    if array.dtype.str[1:] not in ADD_AT:
+        raise TypeError(f"add.at does not add {array.dtype}")
     np.add.at(array._array, _unwrap(index), _unwrap(value))
 
 
-_NAMESPACE = SimpleNamespace(add=SimpleNamespace(at=_add_at))
+def _special(name):
+    return lambda *z: _wrap(getattr(special, name)(*map(_unwrap, z)))
+
+
+_NAMESPACE = SimpleNamespace(
+    add=SimpleNamespace(at=_add_at),
+    special=SimpleNamespace(zeta=_special("zeta"), lambertw=_special("lambertw")),
+)

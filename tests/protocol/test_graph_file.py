@@ -199,7 +199,8 @@ def test_an_unknown_primitive_is_named_with_how_to_add_it(path):
     def edit(header):
         node(header, "tanh")[0] = "soft_clip"
 
-    with pytest.raises(UnknownPrimitiveError, match=r"test_graph_file\.py:\d+.*soft_clip.*bw\.primitive"):
+    match = r"test_graph_file\.py:\d+.*soft_clip.*bw\.primitive"
+    with pytest.raises(UnknownPrimitiveError, match=match):
         bw.Graph.load(edited(path, edit))
 
 

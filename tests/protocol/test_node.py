@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 import backwave as bw
 from backwave.protocol import errors
 from backwave.protocol.backward import rules_of
+from backwave.protocol.blas import one_blas_thread
 from backwave.protocol.node import Nodes, fit
+from backwave.protocol.rules import TABLE, Primitive
 from backwave.protocol.sweep import wave_order
 
 # Floats whose sum depends on the order: of 24 orders these give several sums.
@@ -262,3 +265,51 @@ def test_S_is_the_articles_at_every_node(network, seed):
         assert found == pytest.approx(S[kept[u]], rel=1e-11, abs=1e-11)
     for leaf, found in enumerate(result.grads):
         assert found == pytest.approx(S.get(leaf, 0.0), rel=1e-11, abs=1e-11)
+
+
+# A rule that returns nonsense.
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [(None, "NoneType"), ("text", "str"), (np.ones(7), r"\(7,\)"), (np.array(["a"] * 3), "'a'")],
+    ids=["None", "text", "another shape", "another kind"],
+)
+@pytest.mark.parametrize("run", [bw.backward, bw.run_locally, bw.find_nonfinite])
+def test_a_rule_that_returns_nonsense_is_named_with_the_users_line(
+    monkeypatch, run, message, complaint
+):
+    """Of three ways to send: all nodes in one loop, between workers, and looking for NaN."""
+    rule = Primitive(
+        f"{__name__}:odd", np.exp, (lambda S, u, z: message,), lambda z: z, lambda u, z: 0
+    )
+    monkeypatch.setitem(TABLE, rule.name, rule)
+
+    def f(x):
+        return np.sum(x.record(rule, (x,), {}))
+
+    x = np.ones(3)
+    graph = bw.trace(f, x)
+    line = f.__code__.co_firstlineno + 1
+    match = rf"test_node\.py:{line}: sending back through \S+:odd:1 failed: .*{complaint}"
+    with pytest.raises(errors.ShapeError, match=match):
+        run(bw.plan(graph, 2) if run is bw.run_locally else graph, x)
+
+
+# BLAS.
+
+
+def blas_threads():
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+
+def test_blas_has_its_threads_again_afterwards():
+    before = blas_threads()
+    with one_blas_thread():
+        with one_blas_thread():
+            assert set(blas_threads()) == {1}
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError), one_blas_thread():
+        raise ZeroDivisionError
+    assert blas_threads() == before

@@ -21,6 +21,13 @@ from ..networks import EXAMPLES, assert_same_bits, bits, example, programs
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
 ARGUMENT = bw.errors.ArgumentError
 random = np.random.default_rng(3)
+START = random.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def _the_same_numbers():
+    """Whichever tests ran before."""
+    random.bit_generator.state = START
 
 
 def rosenbrock(x):
@@ -382,6 +389,15 @@ def test_has_aux_everywhere():
     aux_is_right(aux)
     value, slope, aux = bw.jvp(f, (x,), (v,), has_aux=True)
     close(slope, np.sum(np.sin(2 * x)))
+    aux_is_right(aux)
+    product, aux = bw.hvp(f, has_aux=True)(x, v)
+    close(product, 2 * np.cos(2 * x))
+    aux_is_right(aux)
+    matrix, aux = bw.hessian(f, has_aux=True)(x)
+    close(matrix, np.diag(2 * np.cos(2 * x)))
+    aux_is_right(aux)
+    row, aux = bw.jacobian(f, has_aux=True)(x)
+    close(row, np.sin(2 * x))
     aux_is_right(aux)
 
 
@@ -875,8 +891,11 @@ def test_a_value_that_is_no_array_is_refused_by_name(run, returned):
         lambda f: bw.value_and_grad(f, has_aux=True)(x),
         lambda f: bw.jvp(f, (x,), (x,), has_aux=True),
         lambda f: bw.vjp(f, x, has_aux=True),
+        lambda f: bw.hvp(f, has_aux=True)(x, x),
+        lambda f: bw.hessian(f, has_aux=True)(x),
+        lambda f: bw.jacobian(f, has_aux=True)(x),
     ],
-    ids=["grad", "value_and_grad", "jvp", "vjp"],
+    ids=["grad", "value_and_grad", "jvp", "vjp", "hvp", "hessian", "jacobian"],
 )
 def test_has_aux_without_a_pair_is_refused(run, returned):
     with pytest.raises(bw.errors.TraceError, match="must return a pair"):

@@ -11,7 +11,7 @@ from scipy import special
 
 import backwave as bw
 from backwave.protocol.rules import TABLE
-from backwave.protocol.user_primitive import import_sources, sources
+from backwave.protocol.sources import import_sources, sources
 
 from ..networks import assert_same_bits, bits
 

@@ -23,6 +23,15 @@ def test_the_document_is_what_the_rules_say():
     )
 
 
+@pytest.mark.skipif(
+    functions.versions() not in DOCUMENT.read_text(), reason="written with other versions"
+)
+def test_the_readme_says_how_many():
+    rules, made = functions.count()
+    readme = " ".join((DOCUMENT.parents[1] / "README.md").read_text().split())
+    assert f"{rules} rules make {made} functions of NumPy and SciPy differentiable" in readme
+
+
 def test_there_are_at_least_two_hundred_rules():
     assert functions.count()[0] >= 200
     assert functions.count()[0] == len([name for name in TABLE if ":" not in name])

@@ -3,13 +3,12 @@
 import socket
 
 import numpy as np
-import optree
 import pytest
 
 import backwave as bw
-from backwave.scripts.load import load_target
 
-from .conftest import ROOT, SMALL
+from ..networks import assert_same_bits
+from .conftest import SMALL, function_of, traced
 
 GRANULARITIES = [("partition", 1), ("partition", 2), ("partition", 4), ("layer", 2), ("node", 2)]
 POLICIES = ["eager", "level"]
@@ -17,20 +16,6 @@ RUNS = [(name, *dial, policy) for name in SMALL for dial in GRANULARITIES for po
 RUNS += [
     (name, "partition", 2, "eager") for name in ("convnet", "fluid", "gaussian_process", "lstm")
 ]
-
-
-def traced(name):
-    target = load_target(str(ROOT / "examples" / f"{name}.py"))
-    return bw.trace(target.function, *target.args, argnums=0), target.args
-
-
-def assert_same_bits(result, reference):
-    pairs = [(result.value, reference.value)]
-    pairs += zip(optree.tree_leaves(result.grads), optree.tree_leaves(reference.grads), strict=True)
-    pairs += [(result.S[u], S) for u, S in reference.S.items()]
-    for ours, theirs in pairs:
-        assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
-        assert np.shape(ours) == np.shape(theirs)
 
 
 @pytest.mark.parametrize(("name", "granularity", "workers", "policy"), RUNS)
@@ -61,7 +46,7 @@ def test_a_pass_with_other_values_reuses_the_loaded_workers(cluster):
 def test_a_gradient_and_its_hessian_take_turns_on_the_same_workers(cluster):
     graph, (x,) = traced("rosenbrock")
     direction = np.linspace(-1, 1, x.size)
-    reference = bw.hvp(load_target(str(ROOT / "examples" / "rosenbrock.py")).function)
+    reference = bw.hvp(function_of("rosenbrock"))
     for step in range(2):
         moved = x + step * 0.01
         assert_same_bits(cluster.backward(graph, moved), bw.backward(graph, moved))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -13,39 +14,47 @@ import pytest
 from .conftest import ROOT
 
 COMMAND = [sys.executable, "-m", "backwave.scripts.main"]
-DAEMONS = ("raylet", "gcs_server")
+MARK = "BACKWAVE_TEST"
+"""What stands in the environment of a command, and so in that of all that it starts."""
 
 
-def backwave(*arguments, cwd, timeout=120):
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=timeout, cwd=cwd
-    )
+@pytest.fixture
+def environment():
+    """An environment by which the processes of one test are known; afterwards none is left."""
+    mark = uuid.uuid4().hex
+    yield {**os.environ, MARK: mark}
+    end = time.monotonic() + 60
+    while left := processes(mark):
+        assert time.monotonic() < end, f"left behind: {left}"
+        time.sleep(0.1)
 
 
-def daemons():
-    """The Ray processes on this machine, by process id."""
-    found = set()
-    for status in Path("/proc").glob("[0-9]*/comm"):
+def processes(mark):
+    """Return the names of the processes that have this mark, by process id."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if status.read_text().strip() in DAEMONS:
-                found.add(int(status.parent.name))
-        except OSError:
+            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found[int(folder.name)] = (folder / "comm").read_text().strip()
+        except OSError:  # it has ended meanwhile
             continue
     return found
 
 
-def wait_until_gone(before):
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if not daemons() - before:
-            return
-        time.sleep(0.2)
-    pytest.fail(f"left behind: {daemons() - before}")
+def backwave(*arguments, cwd, environment, timeout=120):
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=cwd,
+        env=environment,
+    )
 
 
-def test_run_prints_one_json_object_and_writes_a_trace(tmp_path):
-    before = daemons()
-    done = backwave("run", str(ROOT / "examples/digits_mlp.py:loss"), "--json", cwd=tmp_path)
+def test_run_prints_one_json_object_and_writes_a_trace(tmp_path, environment):
+    path = str(ROOT / "examples/digits_mlp.py:loss")
+    done = backwave("run", path, "--json", cwd=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["max_difference_from_local"] == 0
@@ -57,77 +66,79 @@ def test_run_prints_one_json_object_and_writes_a_trace(tmp_path):
     flows = [event["ph"] for event in trace["traceEvents"] if event["ph"] in "sf"]
     frames = said["ledger"]["frames"] + said["ledger"]["forward_frames"]
     assert flows.count("s") == flows.count("f") == frames
-    wait_until_gone(before)
 
 
-def test_many_actors_keep_standard_output_clean(tmp_path):
+def test_many_actors_keep_standard_output_clean(tmp_path, environment):
     path = str(ROOT / "examples/article.py")
     options = ("--granularity", "layer", "--workers", "1", "--json")
-    done = backwave("run", path, *options, cwd=tmp_path)
+    done = backwave("run", path, *options, cwd=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["workers"]) == 11
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize("name", ["digits_mlp", "lstm"])
-def test_a_running_cluster_is_joined_by_address_and_left_running(cluster, tmp_path, name):
+def test_a_running_cluster_is_joined_by_address_and_left_running(
+    cluster, tmp_path, environment, name
+):
     import ray
 
     address = ray.get_runtime_context().gcs_address
-    before = daemons()
     path = str(ROOT / "examples" / f"{name}.py")
-    done = backwave("run", path, "--json", "--address", address, cwd=tmp_path)
+    options = ("--json", "--address", address)
+    done = backwave("run", path, *options, cwd=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["max_difference_from_local"] == 0
-    assert daemons() == before
+    assert [node["Alive"] for node in ray.nodes()] == [True]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:123456"])
-def test_no_cluster_at_the_address_is_one_clear_line(tmp_path, address):
+def test_no_cluster_at_the_address_is_one_clear_line(tmp_path, environment, address):
     path = str(ROOT / "examples/rosenbrock.py")
-    done = backwave("run", path, "--address", address, cwd=tmp_path)
+    done = backwave("run", path, "--address", address, cwd=tmp_path, environment=environment)
     assert done.returncode == 2
     assert done.stderr.startswith(f"backwave: no Ray cluster could be joined at '{address}'")
     assert "ray start --head" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_gpu_where_there_is_none_is_one_clear_line(tmp_path):
-    before = daemons()
+def test_a_gpu_where_there_is_none_is_one_clear_line(tmp_path, environment):
     path = str(ROOT / "examples/rosenbrock.py")
-    done = backwave("run", path, "--gpus", "1", cwd=tmp_path)
+    done = backwave("run", path, "--gpus", "1", cwd=tmp_path, environment=environment)
     if done.returncode == 0:
         pytest.skip("there is a GPU")
     assert done.returncode == 2
     assert "Ray found 0 GPUs" in done.stderr
     assert done.stderr.count("\n") == 1
-    wait_until_gone(before)
 
 
-@pytest.mark.parametrize("wait", [1.5, 4.0])
-def test_ctrl_c_leaves_no_process_behind(tmp_path, wait):
-    before = daemons()
+@pytest.mark.parametrize(
+    "interrupted_in", ["gcs_server", "ray::_Actor.fir"], ids=["starting Ray", "firing a stage"]
+)
+def test_ctrl_c_leaves_no_process_behind(tmp_path, environment, interrupted_in):
     slow = tmp_path / "slow.py"
     slow.write_text(
         "import numpy as np\n"
-        "def inputs(): return (np.eye(1500),)\n"
+        "def inputs(): return (np.eye(1000),)\n"
         "def loss(x):\n"
         "    for _ in range(40):\n"
         "        x = np.tanh(x @ x)\n"
         "    return np.sum(x)\n"
     )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     running = subprocess.Popen(
         [*COMMAND, "run", str(slow)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env=environment,
+        env={**environment, "OMP_NUM_THREADS": "1"},
     )
-    time.sleep(wait)
+    end = time.monotonic() + 60
+    while interrupted_in not in processes(environment[MARK]).values():
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < end, processes(environment[MARK])
+        time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130, errors
     assert errors.strip().endswith("backwave: interrupted")
-    wait_until_gone(before)

@@ -6,9 +6,14 @@ import pytest
 
 import backwave as bw
 from backwave.actors.device import device
+from backwave.protocol.node import fit
+from backwave.protocol.rules import TABLE
+from backwave.protocol.trace import record
+from backwave.scripts.functions import GPUS_LACK
 from backwave.scripts.load import load_target
 
-from .conftest import EXAMPLES, ROOT
+from ..protocol.cases import CASES, FLAT
+from .conftest import EXAMPLES, ROOT, function_of, traced
 
 pytestmark = pytest.mark.gpu
 
@@ -48,3 +53,91 @@ def test_two_actors_share_a_gpu():
         result = cluster.backward(graph, *target.args)
         assert [share.device for share in result.workers] == ["gpu", "gpu"]
         assert_close(result, bw.backward(graph, *target.args))
+
+
+@pytest.mark.parametrize("name", ["article", "digits_mlp", "rosenbrock", "tensor_factors"])
+def test_a_hessian_product_on_a_gpu(name):
+    graph, args = traced(name)
+    random = np.random.default_rng(0)
+    v = optree.tree_map(
+        lambda leaf: random.normal(size=np.shape(leaf)).astype(np.asarray(leaf).dtype)[()],
+        args[0],
+        namespace="backwave",
+    )
+    with bw.Cluster(workers=2, gpus=2) as cluster:
+        result = cluster.hvp(graph, *args, v)
+    assert [share.device for share in result.workers] == ["gpu", "gpu"]
+    ours = optree.tree_leaves(result.grads, namespace="backwave")
+    theirs = optree.tree_leaves(bw.hvp(function_of(name))(*args, v), namespace="backwave")
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_near(mine, other)
+
+
+# Every rule.
+
+LIBRARY_CHOOSES = {"eig", "eigh", "qr", "svd", "eigvals", "argpartition"}
+"""Of their values the order, the signs or the phases are the library's own choice."""
+
+
+def assert_near(ours, theirs):
+    """Agreement to rounding, of the dtype and beside the largest entry."""
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    if ours.dtype.kind not in "fc":
+        np.testing.assert_array_equal(ours, theirs)
+        return
+    finite = np.absolute(theirs[np.isfinite(theirs)])
+    scale = max(np.max(finite, initial=0.0), 1.0)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10 * scale)
+
+
+def require_near_on_a_gpu(gpu, case):
+    """Hold what each rule of a case gives on the GPU to what it gives on the CPU."""
+    random = np.random.default_rng(1)
+    graph, values, *_ = record(case.numpy, case.arrays)
+    for node in graph.nodes:
+        z = [values[i] for i in node.inputs]
+        there = [gpu.put(value) for value in z]
+        if all(mine is other for mine, other in zip(z, there, strict=True)):
+            continue  # Python numbers, or nothing: no rule of it runs on a GPU
+        primitive = TABLE[node.primitive]
+        u = primitive.forward(*z, **node.attributes)
+        try:
+            value = gpu.get(primitive.forward(*there, **node.attributes))
+        except TypeError:
+            listed = {*GPUS_LACK["values"]}
+            if any(np.iscomplexobj(each) for each in z):
+                listed |= {*GPUS_LACK["complex values"]}
+            assert node.primitive in listed
+            continue
+        if node.primitive in LIBRARY_CHOOSES:
+            assert (np.shape(value), value.dtype) == (np.shape(u), u.dtype)
+        else:
+            assert_near(value, u)
+        for place, input_value in enumerate(z):
+            rule = primitive.message(place)
+            kind = np.asarray(input_value).dtype.kind
+            if rule is None or kind not in "fc" or node.primitive == "eigvals":
+                continue
+            S = random.normal(size=node.shape).astype(node.dtype)[()]
+            shape, dtype = np.shape(input_value), np.asarray(input_value).dtype
+            here = fit(rule(S, u, *z, **node.attributes), shape, dtype)
+            try:
+                # u as NumPy has it, so that messages know the same signs and phases.
+                message = rule(gpu.put(S), gpu.put(u), *there, **node.attributes)
+            except TypeError:
+                assert node.primitive in GPUS_LACK["messages"]
+                continue
+            assert_near(gpu.get(fit(message, shape, dtype)), here)
+
+
+def test_every_rule_on_a_gpu():
+    gpu = device("gpu")
+    troubles = []
+    with np.errstate(all="ignore"):
+        for case in CASES + FLAT:
+            try:
+                require_near_on_a_gpu(gpu, case)
+            except Exception as error:  # all of them in one report
+                troubles.append(f"{case}: {type(error).__name__}: {error}")
+    assert not troubles, "\n\n".join(troubles)

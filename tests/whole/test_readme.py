@@ -9,6 +9,7 @@ import pytest
 
 import backwave as bw
 from backwave.protocol.rules import TABLE
+from backwave.scripts import functions
 from backwave.scripts.load import load_target
 
 from .conftest import EXAMPLES, ROOT
@@ -130,3 +131,12 @@ def test_the_commands_of_the_readme_exist(capsys):
             assert option in said, f"backwave {command} {option}"
             checked += 1
     assert checked >= 5
+
+
+@pytest.mark.skipif(
+    functions.versions() not in (ROOT / "docs" / "functions.md").read_text(),
+    reason="counted with other versions",
+)
+def test_the_numbers_of_rules_and_functions_are_true():
+    said = re.search(r"(\d+)\s(?:rules|primitives)[^.]*?\smake\s(\d+)\sfunctions", README)
+    assert tuple(map(int, said.groups())) == functions.count()

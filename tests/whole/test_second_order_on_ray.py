@@ -11,7 +11,8 @@ from scipy.sparse.linalg import eigsh
 import backwave as bw
 from backwave.protocol.rules import TABLE
 
-from .test_cluster import assert_same_bits, traced
+from ..networks import assert_same_bits
+from .conftest import function_of, traced
 
 NAMES = ["article", "digits_mlp", "rosenbrock", "tensor_factors"]
 
@@ -20,10 +21,8 @@ NAMES = ["article", "digits_mlp", "rosenbrock", "tensor_factors"]
 def workers(cluster, request):
     before = cluster.workers
     cluster.workers = request.param
-    cluster._plans.clear()
     yield cluster
     cluster.workers = before
-    cluster._plans.clear()
 
 
 def like(tree, seed=0):
@@ -37,16 +36,11 @@ def like(tree, seed=0):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hessian_product_is_one_more_wave_with_the_same_bits(workers, name):
-    from backwave.scripts.load import load_target
-
-    from .conftest import ROOT
-
     graph, args = traced(name)
     v = like(args[0])
     result = workers.hvp(graph, *args, v)
-    target = load_target(str(ROOT / "examples" / f"{name}.py"))
     ours = optree.tree_leaves(result.grads, namespace="backwave")
-    theirs = optree.tree_leaves(bw.hvp(target.function)(*args, v), namespace="backwave")
+    theirs = optree.tree_leaves(bw.hvp(function_of(name))(*args, v), namespace="backwave")
     assert [np.asarray(a).tobytes() for a in ours] == [np.asarray(b).tobytes() for b in theirs]
     network = bw.hvp_network(graph)
     assert result.plan.graph is network
