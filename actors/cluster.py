@@ -319,6 +319,7 @@ class Cluster:
 
     def run(self, the_plan: Plan, *args: Any, check_finite: bool = False) -> PlannedResult:
         """Run one pass of a plan over the workers; those stay loaded for the next pass."""
+        self._require_possible(the_plan)  # a mistake of the caller's costs no workers
         try:
             engine = self._load(the_plan)
             self._number += 1
@@ -353,9 +354,7 @@ class Cluster:
                 f"raise --max-actors (max_actors=), or use granularity 'partition'"
             )
 
-    def _load(self, the_plan: Plan) -> RayEngine:
-        if self._engine is not None and self._loaded is the_plan:
-            return self._engine
+    def _require_possible(self, the_plan: Plan) -> None:
         if not self._open:
             raise ClusterError(
                 "the cluster is closed; use it inside `with bw.Cluster() as cluster:`"
@@ -367,6 +366,10 @@ class Cluster:
                 f"the plan puts {on_gpus} partitions on GPUs, and this cluster was made with "
                 f"gpus={self.gpus}; make it with Cluster(gpus={on_gpus})"
             )
+
+    def _load(self, the_plan: Plan) -> RayEngine:
+        if self._engine is not None and self._loaded is the_plan:
+            return self._engine
         self._engine = self._loaded = None
         engine = RayEngine(self._actors(the_plan.devices), self.deadline)
         self._run, self._number = new_run(), 0

@@ -8,7 +8,7 @@ shapes only and allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -79,20 +79,16 @@ class Traced(Recorded):
     ) -> Any:
         """Record the primitive on the innermost tape among its inputs."""
         tape = self.tape
-        listed = False
         for value in inputs:
             if type(value) is Traced:
                 if value.tape.serial > tape.serial:
                     tape = value.tape
-            elif isinstance(value, (list, tuple)):
-                listed = True
-            elif value is None or isinstance(value, (str, bytes, dict)):
+            elif value is None or isinstance(value, (str, bytes, dict, list, tuple)):
+                advice = "; make it an array" if isinstance(value, (list, tuple)) else ""
                 raise TraceError(
                     f"{user_line()}: {primitive.name} of a traced node and "
-                    f"{type(value).__name__} {value!r:.40}"
+                    f"{type(value).__name__} {value!r:.40}{advice}"
                 )
-        if listed:
-            inputs = tuple([_array(v) if isinstance(v, (list, tuple)) else v for v in inputs])
         return tape.apply(primitive, inputs, attributes)
 
     # NumPy's two protocols.
@@ -271,8 +267,9 @@ class Traced(Recorded):
         """Offer the array methods that are NumPy functions, ``x.sum()`` for ``np.sum(x)``."""
         method = METHODS.get(name)
         if method is None or name.startswith("_"):
+            place = "" if name.startswith("_") else f"{user_line()}: "
             raise AttributeError(
-                f"a traced node has no attribute {name!r}; "
+                f"{place}a traced node has no attribute {name!r}; "
                 f"use the NumPy function of that name if there is one"
             )
         return lambda *args, **kwargs: method(self, *args, **kwargs)
@@ -307,16 +304,6 @@ class Traced(Recorded):
     def __rdivmod__(self, other: Any) -> Any:
         """Return the quotient, rounded down, and the remainder."""
         return other // self, other % self
-
-
-def _array(values: Sequence[Any]) -> Any:
-    """Return the array of a list of numbers, as NumPy takes one."""
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        if isinstance(error.__cause__, TraceError):
-            raise error.__cause__ from None
-        raise TraceError(f"{user_line()}: {values!r:.40} is no array: {error}") from None
 
 
 def _defined(function: Any, module: str) -> Primitive:

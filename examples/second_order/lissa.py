@@ -1,4 +1,4 @@
-"""LiSSA: Newton steps from single samples, in time linear in the size (Agarwal, Bullins, Hazan).
+"""LiSSA: Newton steps from small batches, in time linear in the size (Agarwal, Bullins, Hazan).
 
     python examples/second_order/lissa.py
 

@@ -148,6 +148,18 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool
     return np.all(isclose(operand(a), operand(b), rtol, atol, equal_nan))
 
 
+@face(np.array_equal)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+    """Trace ``np.array_equal``: False of other shapes, else a node to branch on."""
+    a1, a2 = operand(a1), operand(a2)
+    if a1.shape != a2.shape:
+        return False
+    same = a1 == a2
+    if equal_nan:
+        same = same | ((a1 != a1) & (a2 != a2))
+    return np.all(same)
+
+
 # Rounding, and repairs.
 
 

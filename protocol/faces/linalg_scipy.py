@@ -68,8 +68,8 @@ def cho_factor(
     if _plain(a):
         import scipy.linalg
 
-        factor, low = scipy.linalg.cho_factor(a, lower, overwrite_a, check_finite)
-        return factor, bool(low)
+        factor, _ = scipy.linalg.cho_factor(a, lower, overwrite_a, check_finite)
+        return factor, bool(lower)
     a = floating(square("scipy.linalg.cho_factor", a))
     factor = np.linalg.cholesky(a) if lower else ht(np.linalg.cholesky(ht(a)))
     rows, columns = np.arange(a.shape[-1])[:, None], np.arange(a.shape[-1])

@@ -144,7 +144,7 @@ def polyfit(
             else (spread[:, :, None] * (residuals / (x.shape[0] - order)))
         )
     elif y.ndim == 2:
-        spread = spread[:, :, None] * np.ones(y.shape[1])
+        spread = spread[:, :, None]
     return c, spread
 
 

@@ -460,8 +460,7 @@ def _nan_spread(name: str) -> Callable[..., Any]:
             options = {"where": where, "mean": mean, "correction": correction}
             given = {key: value for key, value in options.items() if value is not MISSING}
             return getattr(np, name)(a, axis, dtype, None, ddof, kept(keepdims), **given)
-        if correction is not None and correction is not MISSING:
-            ddof = correction
+        ddof = _ddof(ddof, correction, f"np.nan{name}")
         present = _present(a, where, f"np.nan{name}")
         if dtype is not None:
             a = cast(a, np.dtype(dtype))

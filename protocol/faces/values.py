@@ -41,7 +41,10 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **option
 def astype(a: Any, dtype: Any, *args: Any, **options: Any) -> Any:
     """Trace ``astype``."""
     wanted = np.dtype(dtype)
-    return a if wanted == a.dtype else record("astype", a, dtype=wanted.str)
+    if wanted == a.dtype:
+        return a
+    plain = not isinstance(a, Recorded)
+    return a.astype(wanted) if plain else record("astype", a, dtype=wanted.str)
 
 
 @face(np.copy, method="copy")

@@ -301,3 +301,29 @@ def test_what_cannot_be_traced_is_refused_by_name(reason):
         bw.trace(REFUSED[reason], bw.Shape((3, 3)))
     with pytest.raises(errors, match=r"test_faces_linalg\.py:\d+"):
         bw.trace(REFUSED[reason], A)
+
+
+def test_a_fit_with_a_plain_matrix():
+    a, b = np.arange(12.0).reshape(4, 3) ** 0.5, np.array([1.0, -2.0, 0.5, 3.0])
+    found, expected = bw.vjp(lambda b: np.linalg.lstsq(a, b), b)[0], np.linalg.lstsq(a, b)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+        assert ours.dtype == np.asarray(theirs).dtype
+
+
+def test_stacks_of_toeplitz_and_of_solves_with_one_vector():
+    c = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])
+    for f, *args in (
+        (sl.toeplitz, c),
+        (sl.toeplitz, c, c[:, :2]),
+        (
+            lambda a, b: sl.cho_solve(sl.cho_factor(a @ a.mT + np.eye(3)), b),
+            np.stack([c.T @ c, np.eye(3)]),
+            c[0],
+        ),
+    ):
+        expected = f(*args)
+        found = bw.vjp(f, *args)[0]
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        bw.check_grads(f, tolerance=1e-5)(*args)

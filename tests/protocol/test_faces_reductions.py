@@ -330,3 +330,23 @@ def test_reductions_of_other_ufuncs():
     ]
     for f in same:
         same_as_numpy(f, X)
+
+
+def test_what_a_reduction_cannot_take_is_said():
+    for f, match in (
+        (lambda x: np.sum(x, axis=1.0), "not a whole number"),
+        (lambda x: np.std(x, ddof=1, correction=1), "not both"),
+        (lambda x: np.nanvar(x, ddof=1, correction=1), "not both"),
+        (lambda x: np.modf(x * 1j), "complex128"),
+        (lambda x: np.vecdot(2.0, x), "an axis is missing"),
+        (lambda x: np.matvec(x[0], x[0]), "an axis is missing"),
+    ):
+        with pytest.raises(bw.errors.BackwaveError, match=rf"reductions.py:\d+: .*{match}"):
+            bw.trace(f, X)
+
+
+def test_an_angle_from_a_truth():
+    x = np.array([0.5, -2.0])
+    f = lambda x: np.arctan2(np.array([True, False]), x)  # noqa: E731
+    same_as_numpy(f, x)
+    bw.check_grads(f)(x)

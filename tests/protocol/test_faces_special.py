@@ -497,3 +497,53 @@ def test_ties_and_nans_beside_each_other():
 def test_a_square_sends_few_messages():
     graph = bw.trace(bw.grad(lambda x: np.sum(x**2)), np.ones(3))
     assert sum(node.primitive == "power" for node in graph.nodes) <= 1
+
+
+WHOLE = {
+    "bernoulli": (0.3,), "binom": (7, 0.3), "geom": (0.3,), "nbinom": (4, 0.3), "poisson": (2.3,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers_at_most_and_beyond(name):
+    k = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.7, 7.0, 40.0, np.nan])
+    *fixed, p = WHOLE[name]
+    ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    for method in ("pmf", "cdf", "sf"):
+        found = traced(lambda p, m=method: getattr(ours, m)(k, *fixed, p), p)
+        np.testing.assert_allclose(found, getattr(theirs, method)(k, *fixed, p), rtol=1e-12)
+        bw.check_grads(lambda p, m=method: getattr(ours, m)(k[:7], *fixed, p))(p)
+    assert traced(lambda p: ours.pmf(np.inf, *fixed, p), p) == 0.0
+    with pytest.raises(bw.errors.TraceError, match="quantiles"):
+        bw.trace(lambda p: ours.ppf(0.5, *fixed, p), p)
+
+
+@pytest.mark.parametrize("name", ["expon", "uniform", "halfnorm", "pareto", "cauchy", "gamma"])
+def test_a_nan_and_a_quantile_beyond_one_stay_nan(name):
+    ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    shapes = {"pareto": (2.5,), "gamma": (1.7,)}.get(name, ())
+    for method in ("pdf", "logpdf", "cdf", "sf"):
+        assert np.isnan(traced(lambda x, m=method: getattr(ours, m)(x, *shapes), np.nan))
+    q = np.array([-0.5, 0.25, 0.75, 1.5, np.nan])
+    for method in ("ppf", "isf"):
+        found = traced(lambda q, m=method: getattr(ours, m)(q, *shapes), q)
+        np.testing.assert_allclose(found, getattr(theirs, method)(q, *shapes), rtol=1e-12)
+
+
+def test_normal_vectors_of_one_entry():
+    for x in (np.float64(0.3), np.array([0.1, 0.2, 0.5]), np.array([[0.1], [0.2]])):
+        found = traced(lambda x: stats.multivariate_normal.logpdf(x, 0.5, 2.0), x)
+        expected = scipy.stats.multivariate_normal.logpdf(x, 0.5, 2.0)
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+        assert np.shape(found) == np.shape(expected)
+    with pytest.raises(bw.errors.ShapeError, match="2 entries"):
+        bw.trace(lambda x: stats.multivariate_normal.logpdf(x, np.zeros(2)), np.ones(3))
+
+
+def test_the_slope_of_boxcox_at_infinity_comes_back():
+    # SciPy's hyp1f1 never returns from an infinity.
+    x = np.array([1.0, np.inf, 1e5])
+    bw.vjp(lambda x: bw.scipy.special.boxcox(x, 2.0), x)[1](np.ones(3))
+    z = np.array([-40.0, -1.0, -1e-9, 0.0, 0.5, 1.0, 3.0])
+    (found,) = bw.vjp(bw.scipy.special.exprel, z)[1](np.ones(7))
+    np.testing.assert_allclose(found, 0.5 * scipy.special.hyp1f1(2.0, 3.0, z), rtol=1e-13)

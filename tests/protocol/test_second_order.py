@@ -908,3 +908,17 @@ def test_a_value_that_is_not_one_number_has_no_hessian(run):
     for f in (np.sin, lambda x: (np.sum(x), np.sum(x)), lambda x: 3):
         with pytest.raises(bw.errors.NotScalarError):
             run(f)(x, *further)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_times_a_python_number_keeps_its_dtype(dtype):
+    v = np.linspace(0.5, 1.5, 6).astype(dtype).reshape(2, 3)
+    for f in (
+        lambda x: 1.0 * np.prod(x),
+        lambda x: np.tensordot(x, x) * 1.0,
+        lambda x: 1.0 * np.linalg.norm(x) + 0.0,
+    ):
+        found = bw.hvp(f)(v, v)
+        assert found.dtype == dtype
+        exact = bw.hvp(f)(v.astype(float), v.astype(float))
+        np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-6)

@@ -123,8 +123,11 @@ def test_more_actors_than_allowed_is_one_clear_error(cluster):
         return x
 
     graph = bw.trace(chain, 1.0)
+    cluster.backward(graph, 1.0)
+    workers = list(cluster._pool["cpu"])
     with pytest.raises(bw.errors.ClusterError, match=r"101 Ray actors.*--max-actors"):
         cluster.backward(graph, 1.0, granularity="node")
+    assert cluster._pool["cpu"] == workers  # they were not stopped for that
 
 
 def test_a_gpu_where_there_is_none_says_what_was_asked_and_found(cluster):
