@@ -80,7 +80,8 @@ class _T(Symmetric):
         return special.stdtr(df, y)
 
     def _ppf(self, q: Any, df: Any) -> Any:
-        return special.stdtrit(df, q)
+        # SciPy's own function has the wrong infinity at 0.
+        return np.where(q == 0, -np.inf, special.stdtrit(df, np.where(q == 0, 0.5, q)))
 
 
 class _Uniform(Distribution):
