@@ -12,10 +12,11 @@ TYPES := .cache/types
 run: $(INSTALLED)  ## start a local Ray cluster and send one wave through the main example
 	@$(BIN)/backwave run examples/digits_mlp.py:loss --workers 2
 
-test: $(INSTALLED)  ## run the tests, under five minutes on two cores
-	@$(BIN)/python -m pytest
+test: $(INSTALLED)  ## run the tests in two processes, one of them with Ray: under five minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test-long: $(INSTALLED)  ## the rules over eight times as many drawn cases, some ten minutes
+test-long: $(INSTALLED)  ## many actors, and eight times as many drawn cases: some ten minutes
+	@$(BIN)/python -m pytest -m long
 	@BACKWAVE_EXAMPLES=50 $(BIN)/python -m pytest tests/protocol/test_rules.py -k drawn
 
 lint: $(INSTALLED)  ## ruff, and mypy strict

@@ -93,6 +93,7 @@ def first_order(loss, direction):
     return slope
 
 
+@pytest.mark.long  # the drawn cases below go to second order for every rule
 @each_case
 def test_second_order_against_finite_differences_of_the_first(case):
     places = tuple(range(len(case.floats)))

@@ -862,7 +862,11 @@ def test_a_mistake_is_one_clear_error(call, match):
         call()
 
 
-@pytest.mark.parametrize("returned", [None, "text", {}, [x, "text"], object()], ids=str)
+@pytest.mark.parametrize(
+    "returned",
+    [None, "text", {}, [x, "text"], object()],
+    ids=["none", "text", "dict", "list", "object"],
+)
 @pytest.mark.parametrize(
     "run",
     [

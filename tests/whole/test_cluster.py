@@ -16,6 +16,11 @@ RUNS = [(name, *dial, policy) for name in SMALL for dial in GRANULARITIES for po
 RUNS += [
     (name, "partition", 2, "eager") for name in ("convnet", "fluid", "gaussian_process", "lstm")
 ]
+# Thirty-six processes, of which the others have fourteen at most.
+RUNS = [
+    pytest.param(*run, marks=pytest.mark.long) if run[:2] == ("article", "node") else run
+    for run in RUNS
+]
 
 
 @pytest.mark.parametrize(("name", "granularity", "workers", "policy"), RUNS)

@@ -68,6 +68,7 @@ def test_run_prints_one_json_object_and_writes_a_trace(tmp_path, environment):
     assert flows.count("s") == flows.count("f") == frames
 
 
+@pytest.mark.long
 def test_many_actors_keep_standard_output_clean(tmp_path, environment):
     path = str(ROOT / "examples/article.py")
     options = ("--granularity", "layer", "--workers", "1", "--json")
@@ -77,7 +78,7 @@ def test_many_actors_keep_standard_output_clean(tmp_path, environment):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["digits_mlp", "lstm"])
+@pytest.mark.parametrize("name", [pytest.param("digits_mlp", marks=pytest.mark.long), "lstm"])
 def test_a_running_cluster_is_joined_by_address_and_left_running(
     cluster, tmp_path, environment, name
 ):
