@@ -87,7 +87,7 @@ def highest(dtype: Any) -> Any:
 
 
 # For each reduction: what it does not notice, and how an initial value joins its result.
-_NEUTRAL: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any] | None]] = {
+NEUTRAL: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any] | None]] = {
     "sum": (lambda dtype: 0, np.add),
     "prod": (lambda dtype: 1, np.multiply),
     "max": (lowest, np.maximum),
@@ -125,9 +125,9 @@ def _with_options(
             start = cast(array_of(initial), a.dtype)
             return np.broadcast_to(start, reduced_shape(a, axes, keepdims))
     if mask is not None:
-        a = np.where(mask, a, _NEUTRAL[name][0](a.dtype))
+        a = np.where(mask, a, NEUTRAL[name][0](a.dtype))
     result = function(a, **options)
-    join = _NEUTRAL[name][1]
+    join = NEUTRAL[name][1]
     if has_initial and join is not None:
         result = join(result, cast(array_of(initial), result.dtype))
     return result if dtype is None else cast(result, np.dtype(dtype))
@@ -241,7 +241,7 @@ def hypot_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, **op
     return np.linalg.norm(a, axis=one_axis(axis, a.ndim), keepdims=keepdims)
 
 
-def _ddof(ddof: float, correction: Any, what: str) -> float:
+def ddof_of(ddof: float, correction: Any, what: str) -> float:
     """Return the degrees of freedom that are taken off; they have two names."""
     if correction is None or correction is MISSING:
         return ddof
@@ -266,7 +266,7 @@ def _spread(name: str) -> Callable[..., Any]:
         correction: Any = MISSING,
     ) -> Any:
         only(f"np.{name}", out=out)
-        ddof = _ddof(ddof, correction, f"np.{name}")
+        ddof = ddof_of(ddof, correction, f"np.{name}")
         a = array_of(a)
         if dtype is not None:
             a = cast(a, np.dtype(dtype))
@@ -274,12 +274,12 @@ def _spread(name: str) -> Callable[..., Any]:
         mask = mask_of(where, a, f"np.{name}")
         if mask is None and (mean is None or mean is MISSING):
             return record(primitive.name, a, axis=axes, keepdims=keep, ddof=float(ddof))
-        return _spread_about(name, cast(a, float_dtype(a.dtype)), axes, keep, ddof, mask, mean)
+        return spread_about(name, cast(a, float_dtype(a.dtype)), axes, keep, ddof, mask, mean)
 
     return reduce
 
 
-def _spread_about(
+def spread_about(
     name: str,
     a: Any,
     axes: Axes,
@@ -343,146 +343,3 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any
     only("np.ptp", out=out)
     options = {"axis": axis, "keepdims": kept(keepdims)}
     return np.max(a, **options) - np.min(a, **options)
-
-
-# Entries that are not a number.
-
-
-def _can_be_nan(a: Any) -> bool:
-    return bool(a.dtype.kind in "fc")
-
-
-def _without_nan(name: str, a: Any) -> tuple[Any, Any]:
-    """Return the array with its NaNs made neutral, and where they were."""
-    absent = np.isnan(a)
-    return absent, np.where(absent, _NEUTRAL[name][0](a.dtype), a)
-
-
-def _nan_sum(name: str) -> Callable[..., Any]:
-    def reduce(
-        a: Any,
-        axis: Any = None,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: Any = False,
-        initial: Any = MISSING,
-        where: Any = MISSING,
-    ) -> Any:
-        only(f"np.nan{name}", out=out)
-        a = array_of(a)
-        if _can_be_nan(a):
-            _, a = _without_nan(name, a)
-        function = getattr(np, name)
-        options = {"initial": initial, "where": where}
-        given = {key: value for key, value in options.items() if value is not MISSING}
-        return function(a, axis=axis, dtype=dtype, keepdims=kept(keepdims), **given)
-
-    return reduce
-
-
-face(np.nansum)(_nan_sum("sum"))
-face(np.nanprod)(_nan_sum("prod"))
-
-
-def _nan_extremum(name: str) -> Callable[..., Any]:
-    def reduce(
-        a: Any,
-        axis: Any = None,
-        out: Any = None,
-        keepdims: Any = False,
-        initial: Any = MISSING,
-        where: Any = MISSING,
-    ) -> Any:
-        only(f"np.nan{name}", out=out)
-        a = array_of(a)
-        options: dict[str, Any] = {"axis": axis, "keepdims": kept(keepdims)}
-        if initial is not MISSING:
-            options["initial"] = initial
-        if where is not MISSING:
-            options["where"] = where
-        function = getattr(np, name)
-        if not _can_be_nan(a):
-            return function(a, **options)
-        absent, filled = _without_nan(name, a)
-        result = function(filled, **options)
-        if initial is not MISSING:
-            return result
-        return np.where(np.all(absent, axis=axis, keepdims=kept(keepdims)), np.nan, result)
-
-    return reduce
-
-
-face(np.nanmax)(_nan_extremum("max"))
-face(np.nanmin)(_nan_extremum("min"))
-
-
-def _present(a: Any, where: Any, what: str) -> Any:
-    """Return where a is a number, and ``where=`` says so too."""
-    present = np.logical_not(np.isnan(a))
-    mask = mask_of(where, a, what)
-    return present if mask is None else np.logical_and(present, mask)
-
-
-@face(np.nanmean)
-def nanmean(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    *,
-    where: Any = MISSING,
-) -> Any:
-    """Trace ``np.nanmean``."""
-    only("np.nanmean", out=out)
-    a = array_of(a)
-    if _can_be_nan(a):
-        where = _present(a, where, "np.nanmean")
-    return np.mean(a, axis=axis, dtype=dtype, keepdims=kept(keepdims), where=where)
-
-
-def _nan_spread(name: str) -> Callable[..., Any]:
-    def reduce(
-        a: Any,
-        axis: Any = None,
-        dtype: Any = None,
-        out: Any = None,
-        ddof: float = 0,
-        keepdims: Any = False,
-        *,
-        where: Any = MISSING,
-        mean: Any = MISSING,
-        correction: Any = MISSING,
-    ) -> Any:
-        only(f"np.nan{name}", out=out)
-        a = array_of(a)
-        if not _can_be_nan(a):
-            options = {"where": where, "mean": mean, "correction": correction}
-            given = {key: value for key, value in options.items() if value is not MISSING}
-            return getattr(np, name)(a, axis, dtype, None, ddof, kept(keepdims), **given)
-        ddof = _ddof(ddof, correction, f"np.nan{name}")
-        present = _present(a, where, f"np.nan{name}")
-        if dtype is not None:
-            a = cast(a, np.dtype(dtype))
-        axes = axes_of(axis, a.ndim)
-        return _spread_about(name, a, axes, kept(keepdims), ddof, present, mean, np.nan)
-
-    return reduce
-
-
-face(np.nanvar)(_nan_spread("var"))
-face(np.nanstd)(_nan_spread("std"))
-
-
-def _nan_arg(name: str, extremum: str) -> Callable[..., Any]:
-    def reduce(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
-        only(f"np.nan{name}", out=out)
-        if _can_be_nan(a):
-            _, a = _without_nan(extremum, a)
-        return getattr(np, name)(a, axis=axis, keepdims=kept(keepdims))
-
-    return reduce
-
-
-face(np.nanargmax)(_nan_arg("argmax", "max"))
-face(np.nanargmin)(_nan_arg("argmin", "min"))
