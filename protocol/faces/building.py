@@ -17,7 +17,8 @@ from ..place import user_line
 from ..rules import TABLE, Abstract
 from ..rules.indexing import may_repeat
 from ..rules.primitive import Recorded, apply
-from .indexing import as_operand, checked_template
+from .indexing import checked_template
+from .register import array_of
 
 
 def _is_traced(value: Any) -> bool:
@@ -49,7 +50,7 @@ def array(values: Any, dtype: Any = None) -> Any:
 def _parts(values: Any) -> tuple[tuple[int, ...], list[Any]]:
     """Return the lengths of nested lists, and what is in them: arrays of one shape."""
     if not isinstance(values, list | tuple):
-        return (), [as_operand(values)]
+        return (), [array_of(values)]
     if not _is_traced(values) and values and not any(isinstance(v, list | tuple) for v in values):
         made = np.asarray(values)
         return (made.shape[0],), list(made)
@@ -161,7 +162,7 @@ class at:
 
     def __init__(self, x: Any) -> None:
         """Keep the array."""
-        self._x = as_operand(x)
+        self._x = array_of(x)
 
     def __getitem__(self, index: Any) -> Place:
         """Say which entries are meant."""
@@ -225,7 +226,7 @@ class Place:
         """Bring the value to the array's dtype, as assignment does, but never cut it."""
         x = self._x
         weak = isinstance(v, int | float | complex) and not isinstance(v, bool)
-        v = v if weak else as_operand(v)
+        v = v if weak else array_of(v)
         if not weak and v.dtype == x.dtype:
             return v
         fits = np.can_cast(np.result_type(x.dtype, v) if weak else v.dtype, x.dtype, "same_kind")

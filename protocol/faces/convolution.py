@@ -17,8 +17,8 @@ from ..errors import ArgumentError, ShapeError
 from ..place import user_line
 from ..rules.einsum import terms
 from ..rules.primitive import Recorded, apply
-from .einsum import LETTERS, array_of
-from .register import face, one_axis
+from .einsum import LETTERS
+from .register import array_of, face, one_axis
 
 _MODES = {"full": "full", "same": "same", "valid": "valid", 0: "valid", 1: "same", 2: "full"}
 _PLAIN = ",->"  # all axes are convolved

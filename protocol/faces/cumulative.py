@@ -12,8 +12,8 @@ from ..place import user_line
 from ..rules.primitive import Recorded
 from ..rules.reductions import sum_dtype
 from ..traced import METHODS, UFUNCS
-from .reductions import array_of, cast
-from .register import MISSING, face, one_axis, only, record, refused
+from .reductions import cast
+from .register import MISSING, array_of, face, one_axis, only, record, refused
 
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "cumsum": {"reverse": False},

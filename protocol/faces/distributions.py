@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ArgumentError, TraceError
 from ..place import user_line
-from .special import operand
+from .register import array_of
 
 
 def is_number(value: Any, number: int) -> bool:
@@ -53,37 +53,37 @@ class Distribution:
                 f"{user_line()}: this distribution has the parameters {', '.join(names)}, of "
                 f"which the last {len(self.ends)} may be left out"
             )
-        shapes = [operand(found[name]) for name in self.shapes]
+        shapes = [array_of(found[name]) for name in self.shapes]
         return shapes, found.get("loc", 0), found.get("scale", 1)
 
     def _at(
         self, f: Callable[..., Any], x: Any, given: tuple[Any, ...], named: dict[str, Any]
     ) -> tuple[Any, Any]:
         shapes, loc, scale = self._read(given, named)
-        y = operand(x)
+        y = array_of(x)
         if not is_number(loc, 0):
-            y = y - operand(loc)
-        return f(y if is_number(scale, 1) else y / operand(scale), *shapes), scale
+            y = y - array_of(loc)
+        return f(y if is_number(scale, 1) else y / array_of(scale), *shapes), scale
 
     def _back(
         self, f: Callable[..., Any], q: Any, given: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         shapes, loc, scale = self._read(given, named)
-        q = operand(q)
+        q = array_of(q)
         y = f(np.where((q < 0) | (q > 1), np.nan, q), *shapes)
         if not is_number(scale, 1):
-            y = y * operand(scale)
-        return y if is_number(loc, 0) else y + operand(loc)
+            y = y * array_of(scale)
+        return y if is_number(loc, 0) else y + array_of(loc)
 
     def logpdf(self, x: Any, *parameters: Any, **named: Any) -> Any:
         """Return the logarithm of the density."""
         log, scale = self._at(self._logpdf, x, parameters, named)
-        return log if is_number(scale, 1) else log - np.log(operand(scale))
+        return log if is_number(scale, 1) else log - np.log(array_of(scale))
 
     def pdf(self, x: Any, *parameters: Any, **named: Any) -> Any:
         """Return the density."""
         density, scale = self._at(self._pdf, x, parameters, named)
-        return density if is_number(scale, 1) else density / operand(scale)
+        return density if is_number(scale, 1) else density / array_of(scale)
 
     def cdf(self, x: Any, *parameters: Any, **named: Any) -> Any:
         """Return the probability of at most x."""

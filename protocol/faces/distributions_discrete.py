@@ -11,7 +11,7 @@ from scipy import special
 from ..errors import ShapeError
 from ..place import user_line
 from .distributions import Discrete
-from .special import operand
+from .register import array_of
 
 LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
 
@@ -86,7 +86,7 @@ class _Dirichlet:
 
     def logpdf(self, x: Any, alpha: Any) -> Any:
         """Return the logarithm of the density; the first axis of x goes over the parts."""
-        x, alpha = operand(x), operand(alpha)
+        x, alpha = array_of(x), array_of(alpha)
         if x.shape[0] + 1 == alpha.shape[0]:
             x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)])
         if alpha.ndim != 1 or x.shape[0] != alpha.shape[0]:
@@ -108,8 +108,8 @@ class _MultivariateNormal:
 
     def logpdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
         """Return the logarithm of the density; the last axis of x goes over the entries."""
-        x, cov = operand(x), operand(cov)
-        mean = operand(0.0 if mean is None else mean)
+        x, cov = array_of(x), array_of(cov)
+        mean = array_of(0.0 if mean is None else mean)
         size = max(mean.size, cov.shape[-1] if cov.ndim else 1)
         if x.ndim < 2 and size == 1:  # a number, or several of them
             x = np.reshape(x, (x.size, 1))

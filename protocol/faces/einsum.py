@@ -14,17 +14,12 @@ from ..errors import ShapeError, TraceError
 from ..place import user_line
 from ..rules.einsum import lengths_of_labels, well_formed
 from ..rules.primitive import Recorded, apply
-from .register import face, one_axis, only
+from .register import array_of, face, one_axis, only
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in the order in which they sort
 
 Operand = tuple[Array, str]
 """An array and the labels of its axes."""
-
-
-def array_of(value: Any) -> Array:
-    """Return an operand as an array or node; lists and Python numbers become arrays."""
-    return value if hasattr(value, "dtype") and hasattr(value, "shape") else np.asarray(value)
 
 
 @face(np.einsum)

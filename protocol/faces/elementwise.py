@@ -13,8 +13,7 @@ from ..errors import ArgumentError, TraceError
 from ..place import user_line
 from ..rules.primitive import apply
 from ..traced import METHODS, UFUNCS
-from .register import face, one_axis, only, record
-from .special import operand
+from .register import array_of, face, one_axis, only, record
 from .values import astype
 
 # Ufuncs with several results, and one that is flat for real numbers only.
@@ -58,7 +57,7 @@ del UFUNCS[np.sign]  # so that its face is asked
 def _outer(ufunc: np.ufunc) -> Callable[..., Any]:
     def outer(a: Any, b: Any, **options: Any) -> Any:
         only(f"np.{ufunc.__name__}.outer", **options)
-        a, b = operand(a), operand(b)
+        a, b = array_of(a), array_of(b)
         return ufunc(np.reshape(a, a.shape + (1,) * b.ndim), b)
 
     return outer
@@ -145,13 +144,13 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool 
 @face(np.allclose)
 def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
     """Trace ``np.allclose``: a node, on which the program may branch."""
-    return np.all(isclose(operand(a), operand(b), rtol, atol, equal_nan))
+    return np.all(isclose(array_of(a), array_of(b), rtol, atol, equal_nan))
 
 
 @face(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     """Trace ``np.array_equal``: False of other shapes, else a node to branch on."""
-    a1, a2 = operand(a1), operand(a2)
+    a1, a2 = array_of(a1), array_of(a2)
     if a1.shape != a2.shape:
         return False
     same = a1 == a2
@@ -233,7 +232,7 @@ def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
     """Trace ``np.interp``, with a gradient in x, xp and fp."""
-    x, xp, fp = operand(x), operand(xp), operand(fp)
+    x, xp, fp = array_of(x), array_of(xp), array_of(fp)
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ArgumentError(
             f"{user_line()}: np.interp needs as many values as points, in one row of at least "
@@ -272,7 +271,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         )
     chosen = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        chosen = np.where(operand(condition), choice, chosen)
+        chosen = np.where(array_of(condition), choice, chosen)
     return chosen
 
 
@@ -281,7 +280,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     """Trace ``np.piecewise``; every function is called with the whole of x."""
     conditions = list(condlist) if isinstance(condlist, list | tuple) else [condlist]
     if conditions and np.ndim(conditions[0]) == 0 and x.ndim:
-        conditions = [operand(conditions)]
+        conditions = [array_of(conditions)]
     if len(funclist) == len(conditions) + 1:
         any_holds = conditions[0]
         for condition in conditions[1:]:

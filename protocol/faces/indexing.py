@@ -13,17 +13,12 @@ from ..place import user_line
 from ..rules import TABLE, Abstract
 from ..rules.primitive import Recorded
 from ..traced import METHODS, Traced
-from .register import face, lengths_of, one_axis, only, record, refused
+from .register import array_of, face, lengths_of, one_axis, only, record, refused
 
 
 def is_node(value: Any) -> bool:
     """Whether the value is a traced node."""
     return isinstance(value, Recorded)
-
-
-def as_operand(value: Any) -> Any:
-    """Return the node or array itself, or the array of a list or a number."""
-    return value if isinstance(value, Recorded) or hasattr(value, "dtype") else np.asarray(value)
 
 
 def true_count(mask: Any, what: str, instead: str) -> int:
@@ -57,7 +52,7 @@ def template_of(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         elif isinstance(item, int | np.integer) and not isinstance(item, bool):
             template.append(int(item))
         elif isinstance(item, bool | np.bool_ | np.ndarray | Recorded):
-            item = as_operand(item)
+            item = array_of(item)
             if item.dtype.kind in "iu":
                 template.append(("array", len(arrays)))
             elif item.dtype.kind == "b":
@@ -118,7 +113,7 @@ def _modular(indices: Any, length: int, mode: str, what: str) -> Any:
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     """Trace ``np.take``."""
     only("np.take", out=out)
-    a, indices = as_operand(a), as_operand(indices)
+    a, indices = array_of(a), array_of(indices)
     if indices.size == 0 and not is_node(indices):
         indices = indices.astype(np.intp)
     if axis is None:
@@ -131,7 +126,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
 @face(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     """Trace ``np.take_along_axis``."""
-    arr, indices = as_operand(arr), as_operand(indices)
+    arr, indices = array_of(arr), array_of(indices)
     if axis is None:
         arr, axis = np.ravel(arr), 0
     return record("take_along_axis", arr, indices, axis=one_axis(axis, arr.ndim), distinct=False)
@@ -171,7 +166,7 @@ def flatnonzero(a: Any) -> Any:
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     """Trace ``np.compress``."""
     only("np.compress", out=out)
-    condition, a = as_operand(condition), as_operand(a)
+    condition, a = array_of(condition), array_of(a)
     if condition.ndim != 1:
         raise ShapeError(f"{user_line()}: np.compress needs a condition of one axis")
     if axis is None:
@@ -194,13 +189,13 @@ def _compress_method(a: Any, condition: Any, axis: Any = None, out: Any = None) 
 @face(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """Trace ``np.extract``."""
-    return compress(np.ravel(as_operand(condition)), np.ravel(as_operand(arr)))
+    return compress(np.ravel(array_of(condition)), np.ravel(array_of(arr)))
 
 
 def _promoted(choices: list[Any]) -> list[Any]:
     """Return the choices as arrays of one dtype; a Python number decides none."""
     weak = [type(each) in (int, float, complex) for each in choices]
-    parts = [each if w else as_operand(each) for each, w in zip(choices, weak, strict=True)]
+    parts = [each if w else array_of(each) for each, w in zip(choices, weak, strict=True)]
     dtype = np.result_type(*parts)
     return [
         np.asarray(each, dtype) if w else np.astype(each, dtype)
@@ -213,7 +208,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """Trace ``np.choose``: take along the axis on which the choices are stacked."""
     only("np.choose", out=out)
     parts = _promoted(list(choices))
-    a = _modular(as_operand(a), len(parts), mode, "np.choose")
+    a = _modular(array_of(a), len(parts), mode, "np.choose")
     shape = np.broadcast_shapes(a.shape, *(each.shape for each in parts))
     stacked = np.stack([np.broadcast_to(each, shape) for each in parts])
     indices = np.broadcast_to(a, shape)[None]
@@ -234,7 +229,7 @@ def _choose_method(a: Any, choices: Any, out: Any = None, mode: str = "raise") -
 def ix_(*args: Any) -> tuple[Any, ...]:
     """Trace ``np.ix_``."""
     made = []
-    for k, each in enumerate(map(as_operand, args)):
+    for k, each in enumerate(map(array_of, args)):
         if each.ndim != 1:
             raise ShapeError(f"{user_line()}: np.ix_ needs arrays of one axis")
         places: Any = np.flatnonzero(each) if each.dtype.kind == "b" else each

@@ -10,14 +10,14 @@ import numpy as np
 from ..errors import ShapeError, TraceError
 from ..place import user_line
 from ..rules.primitive import Recorded
-from .indexing import as_operand, is_node
-from .register import face, one_axis, only, record
+from .indexing import is_node
+from .register import array_of, face, one_axis, only, record
 
 
 def _joined(arrays: Any, what: str) -> list[Any]:
     if isinstance(arrays, Recorded):
         return list(arrays)  # type: ignore[call-overload, no-any-return]
-    parts = [as_operand(each) for each in arrays]
+    parts = [array_of(each) for each in arrays]
     if not parts:
         raise ShapeError(f"{user_line()}: {what} of no arrays")
     return parts
@@ -112,12 +112,12 @@ def _depth(arrays: Any) -> int:
 def _most_axes(arrays: Any) -> int:
     if isinstance(arrays, list):
         return max(map(_most_axes, arrays))
-    return int(as_operand(arrays).ndim)
+    return int(array_of(arrays).ndim)
 
 
 def _blocks(arrays: Any, depth: int, ndim: int) -> Any:
     if depth == 0:
-        a = as_operand(arrays)
+        a = array_of(arrays)
         return a if a.ndim == ndim else np.reshape(a, (1,) * (ndim - a.ndim) + a.shape)
     parts = [_blocks(each, depth - 1, ndim) for each in arrays]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-depth)
@@ -132,7 +132,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
 @face(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """Trace ``np.insert``: join the array and the values, and take them in the new order."""
-    arr, values = as_operand(arr), as_operand(values)
+    arr, values = array_of(arr), array_of(values)
     if axis is None:
         arr, axis = np.ravel(arr), 0
     place = one_axis(axis, arr.ndim)

@@ -16,7 +16,7 @@ from ..rules.linalg import ht, mt, unpack
 from ..rules.linalg_factors import qr_shapes
 from ..rules.linalg_spectral import unpack_eigh, unpack_svd
 from ..rules.primitive import Recorded
-from .register import MISSING, all_axes, face, one_axis, only, record
+from .register import MISSING, all_axes, array_of, face, one_axis, only, record
 from .values import astype
 
 _ONE = np.eye(1)
@@ -27,13 +27,8 @@ SlogdetResult: Any = type(np.linalg.slogdet(_ONE))
 SVDResult: Any = type(np.linalg.svd(_ONE))
 
 
-def array(a: Any) -> Any:
-    """Return what has axes already as it is, a list as an array."""
-    return a if hasattr(a, "ndim") else np.asarray(a)
-
-
 def _matrices(what: str, a: Any) -> Any:
-    a = array(a)
+    a = array_of(a)
     if a.ndim < 2:
         raise ShapeError(
             f"{user_line()}: {what} needs a matrix or a stack of them, not shape {a.shape}"
@@ -148,7 +143,7 @@ def inv(a: Any) -> Any:
 @face(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """Trace ``np.linalg.solve``."""
-    return record("solve", array(a), array(b))
+    return record("solve", array_of(a), array_of(b))
 
 
 @face(np.linalg.det)
@@ -277,10 +272,10 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: Any = False, *, rtol: Any = 
     if s.shape[-1] == 0:
         return np.sum(s > 0, axis=-1)
     if tol is None:
-        relative = _rounding(A, s.dtype) if rtol is None else array(rtol)[..., None]
+        relative = _rounding(A, s.dtype) if rtol is None else array_of(rtol)[..., None]
         return np.sum(s > np.max(s, axis=-1, keepdims=True) * relative, axis=-1)
     only("np.linalg.matrix_rank with tol", rtol=rtol)
-    return np.sum(s > array(tol)[..., None], axis=-1)
+    return np.sum(s > array_of(tol)[..., None], axis=-1)
 
 
 # Factors, powers and products of many.
@@ -303,7 +298,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 @face(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """Trace ``np.linalg.lstsq``; the residuals are those of a matrix of full rank."""
-    a, b = array(a), array(b)
+    a, b = array_of(a), array_of(b)
     if a.ndim != 2:
         raise ShapeError(f"{user_line()}: np.linalg.lstsq needs a matrix, not shape {a.shape}")
     m, n = a.shape
@@ -345,7 +340,7 @@ def matrix_power(a: Any, n: Any) -> Any:
 def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     """Trace ``np.linalg.multi_dot``, in the order that takes the fewest multiplications."""
     only("np.linalg.multi_dot", out=out)
-    parts = [array(each) for each in arrays]
+    parts = [array_of(each) for each in arrays]
     if len(parts) < 2:
         raise ShapeError(f"{user_line()}: np.linalg.multi_dot needs two arrays or more")
     first, last = parts[0].ndim == 1, parts[-1].ndim == 1
@@ -393,7 +388,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
 @face(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     """Trace ``np.linalg.tensorsolve``: one system of all entries."""
-    a, b = array(a), array(b)
+    a, b = array_of(a), array_of(b)
     if axes is not None:
         last = [one_axis(each, a.ndim) for each in axes]
         a = np.transpose(a, [i for i in range(a.ndim) if i not in last] + last)

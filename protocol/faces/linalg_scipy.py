@@ -14,12 +14,13 @@ from ..errors import ShapeError
 from ..place import user_line
 from ..rules.linalg import conj, ht, mt
 from ..rules.primitive import apply
-from .linalg import array, floating, square
+from .linalg import floating, square
+from .register import array_of
 
 
 def _plain(*values: Any) -> bool:
     """Whether all are arrays of the host, or numbers."""
-    return all(isinstance(each, np.ndarray | np.generic) for each in map(array, values))
+    return all(isinstance(each, np.ndarray | np.generic) for each in map(array_of, values))
 
 
 def _half(a: Any, lower: Any, unit_diagonal: Any = False) -> Any:
@@ -86,7 +87,7 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: Any = False, check_finite: 
     half = _half(square("scipy.linalg.cho_solve", factor), lower)
     turned = ht(half)
     first, second = (half, turned) if lower else (turned, half)
-    b = array(b)
+    b = array_of(b)
     columns = b[:, None] if b.ndim == 1 else b  # a stack of vectors would be taken as a matrix
     x = np.linalg.solve(second, np.linalg.solve(first, columns))
     return x[..., 0] if b.ndim == 1 else x
@@ -108,7 +109,7 @@ def block_diag(*arrs: Any) -> Any:
         import scipy.linalg
 
         return scipy.linalg.block_diag(*arrs)
-    blocks = [array(each) for each in arrs]
+    blocks = [array_of(each) for each in arrs]
     blocks = [each if each.ndim > 1 else np.reshape(each, (1, each.size)) for each in blocks]
     width = sum(each.shape[-1] for each in blocks)
     if any(each.ndim > 2 for each in blocks):
@@ -129,8 +130,8 @@ def toeplitz(c: Any, r: Any = None) -> Any:
         import scipy.linalg
 
         return scipy.linalg.toeplitz(c, r)
-    column = np.atleast_1d(array(c))
-    row = conj(column) if r is None else np.atleast_1d(array(r))
+    column = np.atleast_1d(array_of(c))
+    row = conj(column) if r is None else np.atleast_1d(array_of(r))
     m, n = column.shape[-1], row.shape[-1]
     stack = np.broadcast_shapes(column.shape[:-1], row.shape[:-1])
     sides = [column[..., ::-1], row[..., 1:]]

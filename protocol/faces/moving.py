@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..place import user_line
-from .indexing import as_operand, getitem, is_node
-from .register import MISSING, all_axes, face, lengths_of, one_axis, only, record
+from .indexing import getitem, is_node
+from .register import MISSING, all_axes, array_of, face, lengths_of, one_axis, only, record
 
 # Padding.
 
@@ -103,7 +103,7 @@ def _by_axis(a: Any, widths: list[tuple[int, int]], side: Callable[..., Any]) ->
         for end, width in enumerate(pair):
             if width:
                 shape = (*a.shape[:axis], width, *a.shape[axis + 1 :])
-                value = as_operand(side(a, axis, end))
+                value = array_of(side(a, axis, end))
                 if value.dtype != a.dtype:
                     value = np.astype(value, a.dtype)
                 parts.insert(len(parts) if end else 0, np.broadcast_to(value, shape))
@@ -223,7 +223,7 @@ def tile(A: Any, reps: Any) -> Any:
 @face(np.repeat, method="repeat")
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """Trace ``np.repeat``: one count is broadcast along a new axis, many are an index."""
-    a = as_operand(a)
+    a = array_of(a)
     if is_node(repeats):
         if np.ndim(repeats):
             raise TraceError(

@@ -9,7 +9,6 @@ import numpy as np
 
 from .reductions import (
     NEUTRAL,
-    array_of,
     axes_of,
     cast,
     ddof_of,
@@ -17,7 +16,7 @@ from .reductions import (
     mask_of,
     spread_about,
 )
-from .register import MISSING, face, only
+from .register import MISSING, array_of, face, only
 
 
 def _can_be_nan(a: Any) -> bool:

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..place import user_line
-from .indexing import as_operand
-from .register import MISSING, face, one_axis, only, record, refused
+from .register import MISSING, array_of, face, one_axis, only, record, refused
 
 _KINDS = (None, "quicksort", "mergesort", "heapsort", "stable")
 
@@ -75,7 +74,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     """Trace ``np.searchsorted``: no gradient passes."""
     if side not in ("left", "right"):
         raise TraceError(f"{user_line()}: np.searchsorted with side={side!r}; it is left or right")
-    arrays = map(as_operand, (a, v) if sorter is None else (a, v, sorter))
+    arrays = map(array_of, (a, v) if sorter is None else (a, v, sorter))
     return record("searchsorted", *arrays, side=side)
 
 
@@ -87,7 +86,7 @@ def _searchsorted_method(a: Any, v: Any, side: str = "left", sorter: Any = None)
 @face(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """Trace ``np.digitize``: np.searchsorted, and for bins that fall, from their end."""
-    bins = as_operand(bins)
+    bins = array_of(bins)
     if bins.ndim != 1:
         raise ShapeError(f"{user_line()}: np.digitize with bins of shape {bins.shape}")
     # Which way traced bins go is a branch on their values, and is guarded.
@@ -103,7 +102,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
 @face(np.lexsort)
 def lexsort(keys: Any, axis: Any = -1) -> Any:
     """Trace ``np.lexsort``: one stable sort for each key, the last key last."""
-    parts = [as_operand(key) for key in keys]
+    parts = [array_of(key) for key in keys]
     if not parts:
         raise ShapeError(f"{user_line()}: np.lexsort of no keys")
     if parts[0].ndim == 0:

@@ -13,12 +13,11 @@ import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..place import user_line
-from .register import face, one_axis
-from .special import operand
+from .register import array_of, face, one_axis
 
 
 def _coefficients(p: Any, what: str) -> Any:
-    p = np.atleast_1d(operand(p))
+    p = np.atleast_1d(array_of(p))
     if p.ndim > 1:
         raise ShapeError(f"{user_line()}: {what} of shape {p.shape}; coefficients have one axis")
     return p
@@ -108,7 +107,7 @@ def polyfit(
     cov: Any = False,
 ) -> Any:
     """Trace ``np.polyfit``: least squares, with the columns of the powers of x at one scale."""
-    x, y = operand(x) + 0.0, operand(y) + 0.0
+    x, y = array_of(x) + 0.0, array_of(y) + 0.0
     order = int(deg) + 1
     if order < 1 or x.ndim != 1 or y.ndim not in (1, 2) or x.shape[0] != y.shape[0] or not x.size:
         raise ShapeError(
@@ -117,7 +116,7 @@ def polyfit(
         )
     powers = np.vander(x, order)
     if w is not None:
-        w = operand(w) + 0.0
+        w = array_of(w) + 0.0
         if w.shape != x.shape:
             raise ShapeError(f"{user_line()}: np.polyfit with w of shape {w.shape} for {x.shape}")
         powers = powers * w[:, None]
@@ -151,14 +150,14 @@ def polyfit(
 @face(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Trace ``np.apply_along_axis``: one call for each slice."""
-    arr = operand(arr)
+    arr = array_of(arr)
     place = one_axis(axis, arr.ndim)
     slices = np.moveaxis(arr, place, -1)
     rest = slices.shape[:-1]
     if 0 in rest:
         raise ShapeError(f"{user_line()}: np.apply_along_axis of shape {arr.shape}: no slices")
     rows = np.reshape(slices, (-1, slices.shape[-1]))
-    results = [operand(func1d(rows[i], *args, **kwargs)) for i in range(rows.shape[0])]
+    results = [array_of(func1d(rows[i], *args, **kwargs)) for i in range(rows.shape[0])]
     inner = results[0].shape
     if any(each.shape != inner for each in results):
         raise ShapeError(f"{user_line()}: np.apply_along_axis of a function of changing shapes")
@@ -170,7 +169,7 @@ def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any
 @face(np.apply_over_axes)
 def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     """Trace ``np.apply_over_axes``: one call for each axis, which stays, with length 1."""
-    a = operand(a)
+    a = array_of(a)
     for axis in np.atleast_1d(axes).tolist():
         place = one_axis(axis, a.ndim)
         result = func(a, place)

@@ -9,8 +9,8 @@ import numpy as np
 from ..errors import ShapeError
 from ..place import user_line
 from ..rules.primitive import Recorded, apply
-from .einsum import array_of, tensordot
-from .register import face, one_axis, only
+from .einsum import tensordot
+from .register import array_of, face, one_axis, only
 
 
 @face(np.dot, method="dot")

@@ -16,9 +16,8 @@ from ..errors import ShapeError, TraceError
 from ..place import user_line
 from ..rules import TABLE
 from ..rules.elementwise import LOG_2
-from ..rules.primitive import Recorded
 from ..rules.reductions import float_dtype, reduced_shape, reduced_size
-from .register import MISSING, all_axes, face, one_axis, only, record
+from .register import MISSING, all_axes, array_of, face, one_axis, only, record
 
 Axes = tuple[int, ...] | None
 
@@ -33,11 +32,6 @@ def axes_of(axis: Any, ndim: int) -> Axes:
         if ndim == 0 and axis in (0, -1):
             return ()
     return all_axes(axis, ndim)
-
-
-def array_of(value: Any) -> Any:
-    """Return a node or an array as it is, and what NumPy would make an array as one."""
-    return value if isinstance(value, Recorded | np.ndarray) else np.asarray(value)
 
 
 def cast(value: Any, dtype: Any) -> Any:

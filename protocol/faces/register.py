@@ -38,6 +38,18 @@ def record(name: str, *inputs: Any, **attributes: Any) -> Any:
     raise TraceError(f"{user_line()}: np.{name} was given no traced node where it needs one")
 
 
+def array_of(value: Any) -> Any:
+    """Return a node or an array as it is, and what NumPy would make an array as one.
+
+    A list that holds nodes is stacked.
+    """
+    if isinstance(value, Recorded) or hasattr(value, "dtype"):
+        return value
+    if isinstance(value, list | tuple) and any(isinstance(each, Recorded) for each in value):
+        return np.stack(value)
+    return np.asarray(value)
+
+
 def only(what: str, **options: Any) -> None:
     """Refuse the options that were given a value."""
     for name, value in options.items():

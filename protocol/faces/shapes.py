@@ -9,8 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..place import user_line
-from .indexing import as_operand
-from .register import all_axes, face, lengths_of, one_axis, record
+from .register import all_axes, array_of, face, lengths_of, one_axis, record
 
 
 @face(np.reshape)
@@ -111,7 +110,7 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
 def _at_least(shape: Callable[[Any], tuple[int, ...]]) -> Callable[..., Any]:
     def widen(*arrays: Any) -> Any:
         made = []
-        for a in map(as_operand, arrays):
+        for a in map(array_of, arrays):
             wanted = shape(a)
             made.append(a if a.shape == wanted else np.reshape(a, wanted))
         return made[0] if len(made) == 1 else tuple(made)
@@ -134,7 +133,7 @@ face(np.atleast_3d)(_at_least(_three))
 @face(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """Trace ``np.broadcast_arrays``."""
-    parts = [as_operand(a) for a in args]
+    parts = [array_of(a) for a in args]
     try:
         shape = np.broadcast_shapes(*(a.shape for a in parts))
     except ValueError:
@@ -155,7 +154,7 @@ def meshgrid(
         places[:2] = 1, 0
     made = [
         np.reshape(a, (1,) * place + (-1,) + (1,) * (len(xi) - 1 - place))
-        for a, place in zip(map(as_operand, xi), places, strict=True)
+        for a, place in zip(map(array_of, xi), places, strict=True)
     ]
     return tuple(made) if sparse else broadcast_arrays(*made)
 

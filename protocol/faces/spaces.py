@@ -10,8 +10,7 @@ import numpy as np
 from ..arrays import real_of
 from ..errors import ShapeError
 from ..place import user_line
-from .register import face, one_axis
-from .special import operand
+from .register import array_of, face, one_axis
 from .values import astype
 
 
@@ -24,10 +23,12 @@ def _count(num: Any) -> int:
 
 def _ends(start: Any, stop: Any) -> tuple[Any, Any]:
     """Return both ends in the dtype of the result; a Python number decides none."""
-    known = [v if isinstance(v, int | float | complex) else operand(v).dtype for v in (start, stop)]
+    known = [
+        v if isinstance(v, int | float | complex) else array_of(v).dtype for v in (start, stop)
+    ]
     dtype = np.result_type(*known)
     dtype = dtype if dtype.kind in "fc" else np.dtype(float)
-    return astype(operand(start), dtype), astype(operand(stop), dtype)
+    return astype(array_of(start), dtype), astype(array_of(stop), dtype)
 
 
 @face(np.linspace)
@@ -72,11 +73,15 @@ def logspace(
     """Trace ``np.logspace``: powers of the base."""
     if np.ndim(base):
         try:
-            shape = np.broadcast_shapes(*(operand(v).shape for v in (start, stop, base)))
+            shape = np.broadcast_shapes(*(array_of(v).shape for v in (start, stop, base)))
         except ValueError as error:
             raise ShapeError(f"{user_line()}: np.logspace: {error}") from None
         stack = np.zeros(shape)
-        start, stop, base = start + stack, stop + stack, np.expand_dims(operand(base) + stack, axis)
+        start, stop, base = (
+            start + stack,
+            stop + stack,
+            np.expand_dims(array_of(base) + stack, axis),
+        )
     y = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
     return y if dtype is None else astype(y, dtype)
 

@@ -16,9 +16,9 @@ from scipy import special
 
 from ..errors import ArgumentError
 from ..place import user_line
-from ..rules.primitive import Recorded, apply
+from ..rules.primitive import apply
 from ..rules.special import PROBE
-from .register import all_axes, face, only, record
+from .register import all_axes, array_of, face, only, record
 
 # SciPy has ufuncs of its own for what NumPy has too.
 for _theirs, _ours in (
@@ -30,26 +30,17 @@ for _theirs, _ours in (
     face(_theirs)(_ours)
 
 
-def operand(a: Any) -> Any:
-    """Return an array or a traced node; a list that holds nodes is stacked."""
-    if isinstance(a, Recorded) or hasattr(a, "dtype"):
-        return a
-    if isinstance(a, list | tuple) and any(isinstance(each, Recorded) for each in a):
-        return np.stack(a)
-    return np.asarray(a)
-
-
 def logsumexp(
     a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> Any:
     """Return log(sum(b · exp(a))), as ``scipy.special.logsumexp``; with the sign if asked for."""
-    a = operand(a)
+    a = array_of(a)
     axes = all_axes(axis, a.ndim)
     keep = bool(keepdims)
     if b is None:
         total = apply("logsumexp", a, axis=axes, keepdims=keep)
         return (total, np.ones_like(total)) if return_sign else total
-    b = operand(b)
+    b = array_of(b)
     a = a + np.zeros_like(b, dtype=a.dtype)
     axes = all_axes(axis, a.ndim)
     # The height is rounded, so that it is flat; an entry of no weight does not raise it.
@@ -68,29 +59,29 @@ def logsumexp(
 
 def softmax(x: Any, axis: Any = None) -> Any:
     """Return exp(x) / sum(exp(x)), as ``scipy.special.softmax``."""
-    x = operand(x)
+    x = array_of(x)
     return apply("softmax", x, axis=all_axes(axis, x.ndim))
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """Return x - log(sum(exp(x))), as ``scipy.special.log_softmax``."""
-    x = operand(x)
+    x = array_of(x)
     return apply("log_softmax", x, axis=all_axes(axis, x.ndim))
 
 
 def softplus(x: Any) -> Any:
     """Return log(1 + exp(x)), as ``scipy.special.softplus``."""
-    return np.logaddexp(0.0, operand(x))
+    return np.logaddexp(0.0, array_of(x))
 
 
 def zeta(x: Any, q: Any = None) -> Any:
     """Return the zeta function of Riemann, or with ``q`` of Hurwitz, which has a gradient in q."""
-    return special.zeta(x) if q is None else apply("zeta", x, operand(q))
+    return special.zeta(x) if q is None else apply("zeta", x, array_of(q))
 
 
 def polygamma(n: Any, x: Any) -> Any:
     """Return the n-th derivative of digamma at x, as ``scipy.special.polygamma``."""
-    x = operand(x)
+    x = array_of(x)
     n = np.asarray(n)
     factor = (-1.0) ** (n + 1) * special.gamma(n + 1.0)
     if n.ndim == 0:
@@ -103,26 +94,26 @@ def multigammaln(a: Any, d: Any) -> Any:
     count = operator.index(d)
     if count < 1:
         raise ArgumentError(f"{user_line()}: multigammaln needs a dimension from 1 up, not {d}")
-    halves = special.gammaln(operand(a)[..., None] - 0.5 * np.arange(count))
+    halves = special.gammaln(array_of(a)[..., None] - 0.5 * np.arange(count))
     return np.sum(halves, axis=-1) + count * (count - 1) * 0.25 * math.log(math.pi)
 
 
 def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
     """Return Lambert's W function on its branch k, one for all."""
-    return apply("lambertw", operand(z), k=operator.index(k))
+    return apply("lambertw", array_of(z), k=operator.index(k))
 
 
 def factorial(n: Any, exact: bool = False) -> Any:
     """Return the factorial of whole numbers, and between them Γ(n + 1)."""
     only("factorial", exact=exact or None)
-    n = operand(n)
+    n = array_of(n)
     return np.where(n < 0, 0.0, special.gamma(np.where(n < 0, 0, n) + 1))
 
 
 def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
     """Return the number of ways to choose k of N, and its smooth form between whole numbers."""
     only("comb", exact=exact or None)
-    N, k = operand(N), operand(k)
+    N, k = array_of(N), array_of(k)
     if repetition:
         return np.where((k == 0) & (N >= 0), 1.0, special.binom(N + k - 1, k))
     return np.where((k <= N) & (N >= 0) & (k >= 0), special.binom(N, k), 0.0)
@@ -131,7 +122,7 @@ def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> An
 def perm(N: Any, k: Any, exact: bool = False) -> Any:
     """Return the number of ordered ways to choose k of N."""
     only("perm", exact=exact or None)
-    N, k = operand(N), operand(k)
+    N, k = array_of(N), array_of(k)
     return np.where((k <= N) & (N >= 0) & (k >= 0), special.poch(N - k + 1, k), 0.0)
 
 

@@ -15,8 +15,8 @@ from ..errors import ShapeError, TraceError
 from ..place import user_line
 from ..rules.primitive import Recorded
 from ..rules.reductions import float_dtype
-from .reductions import array_of, axes_of, cast, kept
-from .register import face, only, record, refused
+from .reductions import axes_of, cast, kept
+from .register import array_of, face, only, record, refused
 
 # Averages and covariances.
 
