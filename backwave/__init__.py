@@ -14,6 +14,7 @@ from .protocol.graph import Graph
 from .protocol.higher import forward, hessian, hvp, jacobian, jvp
 from .protocol.ledger import Ledger
 from .protocol.markers import checkpoint, stop_gradient
+from .protocol.network import Network
 from .protocol.trace import Shape, trace
 from .protocol.user_primitive import primitive
 from .scheduler.plan import Plan, plan
@@ -22,6 +23,7 @@ __all__ = [
     "Cluster",
     "Graph",
     "Ledger",
+    "Network",
     "Plan",
     "PlannedResult",
     "Result",

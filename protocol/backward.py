@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .blas import one_blas_thread
 from .errors import ArgumentError
 from .graph import Graph, Node, require_graph
 from .ledger import Ledger
+from .network.network import Network
 from .node import Nodes, Rules, fit
 from .pytree import Flat
 from .sweep import sweep
@@ -21,6 +22,8 @@ from .trace import Shape, leaf_values, unflatten_gradients
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
+
+    from .network.result import NetworkResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +143,19 @@ def curvature_here(graph: Graph, args: tuple[Any, ...]) -> LinearOperator:
     return in_process(graph, args)
 
 
-def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
+@overload
+def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result: ...
+@overload
+def backward(graph: Network, *args: Any, check_finite: bool = False) -> NetworkResult: ...
+def backward(
+    graph: Graph | Network, *args: Any, check_finite: bool = False
+) -> Result | NetworkResult:
     """Run one pass in this process.
 
     Args:
-        graph: the network, from :func:`trace`.
-        *args: values of the shapes that it was traced with.
+        graph: the network, from :func:`trace`; or a :class:`Network` of scalar nodes.
+        *args: values of the shapes that it was traced with; of a :class:`Network` one array, the
+            values of the nodes that nothing feeds, in node order.
         check_finite: raise NonFiniteError at the first node where a NaN or an infinity arises.
 
     Returns:
@@ -158,6 +168,10 @@ def backward(graph: Graph, *args: Any, check_finite: bool = False) -> Result:
         GuardError: the traced program would have branched otherwise.
 
     """
+    if isinstance(graph, Network):
+        from .network.backward import backward_network
+
+        return backward_network(graph, *args, check_finite=check_finite)
     require_graph(graph)
     graph.require_dependence()
     S = first_S(graph, None)

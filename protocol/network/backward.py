@@ -1,0 +1,111 @@
+"""One pass of a network in this process: what every other engine must equal in every bit."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import time_ns
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..backward import Span
+from ..errors import ArgumentError
+from ..ledger import Ledger
+from .blocks import Blocks
+from .network import Network
+from .piece import Floats
+from .result import WEIGHTS, NetworkResult, S
+
+
+def input_values(network: Network, inputs: tuple[Any, ...]) -> Floats:
+    """Return the values of the nodes that nothing feeds, checked.
+
+    Raises:
+        ArgumentError: they are no numbers, or of another count.
+
+    """
+    if len(inputs) != 1:
+        raise ArgumentError(
+            f"a network takes one array, the values of its inputs, and was given {len(inputs)}"
+        )
+    try:
+        values = np.ascontiguousarray(inputs[0], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"the inputs are not made of numbers: {error}") from None
+    count = len(network.piece.leaves)
+    if values.shape != (count,):
+        raise ArgumentError(
+            f"the inputs have shape {list(values.shape)}, and the network has {count:,} nodes that "
+            f"nothing feeds; give one number for each, in node order"
+        )
+    return values
+
+
+def backward_network(
+    network: Network, *inputs: Any, check_finite: bool = False
+) -> NetworkResult:
+    """Run one pass of a network in this process.
+
+    Args:
+        network: the network.
+        *inputs: one array: the values of the nodes that nothing feeds, in node order.
+        check_finite: raise NonFiniteError at the first node where a NaN or an infinity arises.
+
+    Raises:
+        ArgumentError: the inputs do not fit the network.
+        NonFiniteError: see ``check_finite``.
+
+    """
+    values = input_values(network, inputs)
+    piece = network.piece
+    blocks = _blocks(network)
+    blocks.begin(check_finite=check_finite)
+    begin = time_ns()
+    blocks.put(piece.leaves, values)
+    blocks.fire(0, len(piece.kind))
+    turn = time_ns()
+    blocks.define(1.0)
+    blocks.send(0, len(piece.wave))
+    end = time_ns()
+    ledger = Ledger(
+        nodes=network.num_nodes,
+        edges=network.num_edges,
+        **blocks.counts(),
+        outputs=network.num_outputs,
+        waves=network.num_levels,
+        inputs_without_gradient=network.inputs_without_gradient,
+    )
+    ledger.check()
+    result = NetworkResult(
+        value=float(blocks.values[piece.output]),
+        grads=blocks.pairs[piece.leaves, 1] + 0.0,
+        ledger=ledger,
+        timeline=[
+            Span(0, "forward", "compute", begin, turn),
+            Span(0, "backward", "compute", turn, end),
+        ],
+        ask=partial(_found, network, blocks),
+    )
+    network.scratch = blocks, ref(result)
+    return result
+
+
+def _found(network: Network, blocks: Blocks, what: int) -> Floats:
+    found = blocks.found(what)
+    ordered = network.per_edge(found) if what == WEIGHTS else network.per_node(found)
+    blocks.lent |= ordered is found and what != S
+    return ordered
+
+
+def _blocks(network: Network) -> Blocks:
+    """Return what an earlier pass ran in if its result is gone, or something new.
+
+    Memory that a pass is the first to touch costs it as much time as what it does there.
+    """
+    if network.scratch is not None:
+        blocks, result = network.scratch
+        network.scratch = None
+        if result() is None and not blocks.lent:
+            return blocks
+    return Blocks(network.piece)

@@ -1,0 +1,210 @@
+"""Putting a network given by arrays in order: by target, by level, into blocks. Compiled loops.
+
+Edges are sorted by counting and levels found in one pass, so that all of it is O(V + E).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .piece import FIRST, LEAF, POSITION, PRIMITIVE, Ints
+
+compiled = njit(cache=True, nogil=True)
+
+
+class ByTarget(NamedTuple):
+    """Edges by target: those of node u are ``edges[inputs[u]:inputs[u + 1]]``, in given order.
+
+    ``edges`` is None where they were given so.
+    """
+
+    inputs: Ints
+    edges: Ints | None
+
+
+def by_target(target: Ints, nodes: int) -> ByTarget:
+    """Sort edges by target, stably."""
+    inputs = np.zeros(nodes + 1, np.int64)
+    ascending = _count(target, inputs)
+    np.cumsum(inputs, out=inputs)
+    if ascending:
+        return ByTarget(inputs, None)
+    # Four bytes an edge where they are enough.
+    edges = np.empty(len(target), np.int32 if len(target) < 2**31 else np.int64)
+    _sort(target, inputs[:-1].copy(), edges)
+    return ByTarget(inputs, edges)
+
+
+@compiled
+def _count(target: Any, inputs: Any) -> bool:
+    """Count the edges of each target, one place up; return whether targets only ascend."""
+    ascending = True
+    last = target[0] if len(target) else 0
+    for t in target:
+        inputs[t + 1] += 1
+        ascending &= t >= last
+        last = t
+    return ascending
+
+
+@compiled
+def _sort(target: Any, next_place: Any, edges: Any) -> None:
+    for e in range(len(target)):
+        t = target[e]
+        edges[next_place[t]] = e
+        next_place[t] += 1
+
+
+def levels(source: Ints, sorted_edges: ByTarget) -> tuple[Ints, Ints]:
+    """Return the level of each node, and a cycle: its nodes, empty if there is none."""
+    inputs, edges = sorted_edges
+    level = np.zeros(len(inputs) - 1, np.int32)
+    order = _or_nothing(edges)
+    if _levels_ascending(source, inputs, order, level):
+        return level, np.empty(0, np.int64)
+    level[:] = -1
+    return level, _levels_by_search(source, inputs, order, level)
+
+
+@compiled
+def _levels_ascending(source: Any, inputs: Any, edges: Any, level: Any) -> bool:
+    """Find levels where every node stands after its inputs; return whether all do."""
+    sorted_already = len(edges) == 0
+    for u in range(len(level)):
+        highest = -1
+        for p in range(inputs[u], inputs[u + 1]):
+            z = source[p] if sorted_already else source[edges[p]]
+            if z >= u:
+                return False
+            if level[z] > highest:
+                highest = level[z]
+        level[u] = highest + 1
+    return True
+
+
+@compiled
+def _levels_by_search(source: Any, inputs: Any, edges: Any, level: Any) -> Any:
+    """Find levels by depth-first search down the inputs; return a cycle, empty if there is none.
+
+    ``level`` is -1 where nobody was yet, and -2 at the nodes on the path.
+    """
+    n = len(level)
+    sorted_already = len(edges) == 0
+    path = np.empty(n, np.int64)
+    cursor = inputs[:-1].copy()
+    for root in range(n):
+        if level[root] != -1:
+            continue
+        depth = 0
+        path[0] = root
+        level[root] = -2
+        while depth >= 0:
+            u = path[depth]
+            p = cursor[u]
+            if p == inputs[u + 1]:
+                highest = -1
+                for q in range(inputs[u], inputs[u + 1]):
+                    z = source[q] if sorted_already else source[edges[q]]
+                    if level[z] > highest:
+                        highest = level[z]
+                level[u] = highest + 1
+                depth -= 1
+                continue
+            cursor[u] = p + 1
+            z = source[p] if sorted_already else source[edges[p]]
+            if level[z] == -1:
+                level[z] = -2
+                depth += 1
+                path[depth] = z
+            elif level[z] == -2:
+                first = depth
+                while path[first] != z:
+                    first -= 1
+                return path[first : depth + 1][::-1].copy()
+    return np.empty(0, np.int64)
+
+
+def in_order(key: Ints) -> Ints | None:
+    """Return the stable order of ascending keys; None where they ascend already."""
+    if len(key) < 2 or not bool(np.any(key[1:] < key[:-1])):
+        return None
+    return np.argsort(key, kind="stable")
+
+
+@compiled
+def lay(
+    order: Any, place: Any, source: Any, weight: Any, inputs: Any, edges: Any,
+    out_inputs: Any, out_source: Any, out_weight: Any, out_edges: Any,
+) -> None:  # fmt: skip
+    """Lay the edges in firing order: by target as ``order`` has them, sources by ``place``."""
+    sorted_already = len(edges) == 0
+    numbered = len(order) > 0
+    k = 0
+    for at in range(len(inputs) - 1):
+        u = order[at] if numbered else at
+        for p in range(inputs[u], inputs[u + 1]):
+            e = np.int64(p) if sorted_already else np.int64(edges[p])
+            z = source[e]
+            out_source[k] = place[z] if numbered else z
+            if len(out_weight):
+                out_weight[k] = weight[e]
+            if len(out_edges):
+                out_edges[k] = e
+            k += 1
+        out_inputs[at + 1] = k
+
+
+def reach(output: int, level: Ints, source: Ints, sorted_edges: ByTarget, reached: Ints) -> int:
+    """Mark the nodes from which a path leads to the output; return how many edges lie on those."""
+    inputs, edges = sorted_edges
+    ascending = bool(np.all(level[1:] >= level[:-1]))
+    order = np.empty(0, np.int64) if ascending else np.argsort(level, kind="stable")
+    return int(_reach(output, order, source, inputs, _or_nothing(edges), reached))
+
+
+def _or_nothing(edges: Ints | None) -> Ints:
+    return np.empty(0, np.int32) if edges is None else edges
+
+
+@compiled
+def _reach(output: int, order: Any, source: Any, inputs: Any, edges: Any, reached: Any) -> int:
+    reached[output] = 1
+    count = 0
+    n = len(inputs) - 1
+    sorted_already = len(edges) == 0
+    for back in range(n):
+        u = order[n - 1 - back] if len(order) else n - 1 - back
+        if reached[u]:
+            for p in range(inputs[u], inputs[u + 1]):
+                z = source[p] if sorted_already else source[edges[p]]
+                reached[z] = 1
+                count += 1
+    return count
+
+
+@compiled
+def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source: Any) -> int:
+    """Set FIRST on the edges whose message is the first of its node; return how many those are.
+
+    The wave goes through blocks in order, through the nodes of a block downwards, and through the
+    edges of a node upwards.
+    """
+    seen = np.zeros(len(inputs) - 1, np.uint8)
+    first = 0
+    for b in wave:
+        if kind[b] == LEAF:
+            continue
+        for back in range(start[b + 1] - start[b]):
+            u = start[b + 1] - 1 - back
+            for p in range(inputs[u], inputs[u + 1]):
+                if kind[b] == PRIMITIVE and not (live[b] >> (p - inputs[u])) & 1:
+                    continue
+                z = source[p] & POSITION
+                if not seen[z]:
+                    seen[z] = 1
+                    source[p] |= FIRST
+                    first += 1
+    return first
