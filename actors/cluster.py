@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
@@ -19,11 +19,13 @@ from ..protocol.errors import ArgumentError, BackwaveError, ClusterError
 from ..protocol.gradient_network import direction, directions, hvp_network
 from ..protocol.graph import Graph, require_graph
 from ..protocol.message import Frame
+from ..protocol.network import Network
 from ..protocol.pytree import flatten
 from ..protocol.sources import sources
 from ..scheduler.partition import Mapped
 from ..scheduler.plan import CPU, GPU, Plan, Stage, plan
 from .execute import PlannedResult, execute, new_run
+from .execute_network import PlannedNetworkResult, execute_network
 from .worker import Worker, assignments
 
 KEPT_PLANS = 8
@@ -53,11 +55,17 @@ class RayEngine:
 
     def load(self, the_plan: Plan, run: str) -> None:
         """Give every worker its partition."""
-        given = assignments(the_plan, run, sources(the_plan.graph))
-        data = ray.put(graph_file.to_bytes(the_plan.graph))
+        graph = the_plan.graph
+        if isinstance(graph, Network):
+            given = assignments(the_plan, run)
+            # Each worker gets its own piece, and reads it where the object store has it.
+            parts = [ray.put(piece) for piece in the_plan.pieces]
+        else:
+            given = assignments(the_plan, run, sources(graph))
+            parts = [ray.put(graph_file.to_bytes(graph))] * len(given)
         loads = [
-            actor.load.remote(data, assignment)
-            for actor, assignment in zip(self._actors, given, strict=True)
+            actor.load.remote(part, assignment)
+            for actor, part, assignment in zip(self._actors, parts, given, strict=True)
         ]
         wait(loads, self._deadline, [f"worker {i} to load" for i in range(len(loads))])
 
@@ -233,23 +241,30 @@ class Cluster:
             self._owns_ray = False
             ray.shutdown()
 
+    @overload
+    def backward(self, graph: Graph, *args: Any, **options: Any) -> PlannedResult: ...
+    @overload
+    def backward(self, graph: Network, *args: Any, **options: Any) -> PlannedNetworkResult: ...
     def backward(
         self,
-        graph: Graph,
+        graph: Graph | Network,
         *args: Any,
         granularity: str = "partition",
         partitioner: str | Mapped = "levels",
         policy: str = "eager",
+        combiner: bool = False,
         check_finite: bool = False,
-    ) -> PlannedResult:
+    ) -> PlannedResult | PlannedNetworkResult:
         """Run one pass of a network over the workers.
 
         Args:
-            graph: the network.
-            *args: values of the shapes that it was traced with.
+            graph: the network; or a :class:`Network` of scalar nodes.
+            *args: values of the shapes that it was traced with; of a :class:`Network` one array,
+                the values of the nodes that nothing feeds, in node order.
             granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
             partitioner: see :func:`backwave.plan`.
             policy: ``"eager"`` or ``"level"``.
+            combiner: see :func:`backwave.plan`.
             check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
 
         Returns:
@@ -261,7 +276,7 @@ class Cluster:
             BackwaveError: as :func:`backwave.backward`, from whichever worker it arose on.
 
         """
-        planned = self._planned(graph, granularity, partitioner, policy)
+        planned = self._planned(graph, granularity, partitioner, policy, combiner)
         return self.run(planned, *args, check_finite=check_finite)
 
     def hvp(
@@ -302,27 +317,45 @@ class Cluster:
         structure = flatten(tuple(values)).structure
         given = direction(graph, structure, directions(graph, structure, v))
         planned = self._planned(hvp_network(graph), granularity, "levels", policy)
-        return self.run(planned, *values, given, check_finite=check_finite)
+        result = self.run(planned, *values, given, check_finite=check_finite)
+        assert isinstance(result, PlannedResult)
+        return result
 
     def _planned(
-        self, graph: Graph, granularity: str, partitioner: str | Mapped, policy: str
+        self,
+        graph: Graph | Network,
+        granularity: str,
+        partitioner: str | Mapped,
+        policy: str,
+        combiner: bool = False,
     ) -> Plan:
         """Return the plan for a network, the same one as before where nothing has changed."""
         if not isinstance(partitioner, str):
             # A mapping of the user's own may have changed since: it is followed anew.
-            return plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
-        key = graph, granularity, partitioner, policy, self.workers, self.gpus
+            return plan(graph, self.workers, granularity, partitioner, policy, self.gpus, combiner)
+        key = graph, self.workers, granularity, partitioner, policy, self.gpus, combiner
         if key not in self._plans:
-            made = plan(graph, self.workers, granularity, partitioner, policy, self.gpus)
+            made = plan(*key)
             self._plans = dict([*self._plans.items(), (key, made)][-KEPT_PLANS:])
         return self._plans[key]
 
-    def run(self, the_plan: Plan, *args: Any, check_finite: bool = False) -> PlannedResult:
+    def run(
+        self, the_plan: Plan, *args: Any, check_finite: bool = False
+    ) -> PlannedResult | PlannedNetworkResult:
         """Run one pass of a plan over the workers; those stay loaded for the next pass."""
         self._require_possible(the_plan)  # a mistake of the caller's costs no workers
         try:
             engine = self._load(the_plan)
             self._number += 1
+            if isinstance(the_plan.graph, Network):
+                return execute_network(
+                    the_plan,
+                    engine,
+                    args,
+                    run=self._run,
+                    number=self._number,
+                    check_finite=check_finite,
+                )
             return execute(
                 the_plan,
                 engine,

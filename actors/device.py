@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..protocol.arrays import Array, settle
 from ..protocol.errors import ClusterError
+
+if TYPE_CHECKING:
+    from ..protocol.network.blocks import Blocks
+    from ..protocol.network.piece import Piece
 
 _SCALARS = (bool, int, float, complex)  # these types themselves: np.float64 is a float, too
 
@@ -14,6 +18,12 @@ class Host:
     """The CPU: arrays are NumPy's, and stay as they are."""
 
     name = "cpu"
+
+    def blocks(self, piece: Piece) -> Blocks:
+        """Hold a piece of a scalar network here, for compiled kernels."""
+        from ..protocol.network.blocks import Blocks
+
+        return Blocks(piece)
 
     def put(self, value: Array) -> Array:
         """Bring a value that came from elsewhere here. A Python scalar stays one."""

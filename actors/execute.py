@@ -18,7 +18,6 @@ from ..protocol.pytree import flatten
 from ..protocol.trace import leaf_values
 from ..scheduler.plan import Plan
 from ..scheduler.run import Engine, Share, drive, ledger_of, shares
-from .local import LocalEngine
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -48,7 +47,9 @@ class WorkersSums(Mapping[int, Array]):
     def __init__(
         self, plan: Plan, engine: SumsEngine, number: int, known: Mapping[int, Array]
     ) -> None:
+        assert isinstance(plan.graph, Graph)
         self._plan = plan
+        self._graph = plan.graph
         self._engine = engine
         self._number = number
         self._known = dict(known)
@@ -56,7 +57,7 @@ class WorkersSums(Mapping[int, Array]):
     def __getitem__(self, node: Any) -> Array:
         """Return S at a node."""
         u = int(getattr(node, "id", node))
-        if not 0 <= u < len(self._plan.partition) or not self._plan.graph.on_network[u]:
+        if not 0 <= u < len(self._plan.partition) or not self._graph.on_network[u]:
             raise KeyError(
                 f"node {u} has no S: it is not between a differentiated leaf and the output"
             )
@@ -84,11 +85,11 @@ class WorkersSums(Mapping[int, Array]):
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over the ids of the nodes that have an S."""
-        return (u for u, here in enumerate(self._plan.graph.on_network) if here)
+        return (u for u, here in enumerate(self._graph.on_network) if here)
 
     def __len__(self) -> int:
         """Return V."""
-        return self._plan.graph.num_nodes
+        return self._graph.num_nodes
 
 
 def new_run() -> str:
@@ -111,6 +112,7 @@ def execute(
     ``hvp(graph, *args, v)`` runs a Hessian-vector product where this pass runs.
     """
     graph = plan.graph
+    assert isinstance(graph, Graph)
     values, flat = leaf_values(graph, args)
     given = {leaf.node: value for leaf, value in zip(graph.leaves, values, strict=True)}
     outcome = drive(plan, engine, given, run=run, number=number, check_finite=check_finite)
@@ -148,9 +150,3 @@ def _curvature(graph: Graph, args: tuple[Any, ...], hvp: Product | None) -> Line
         return flatten((grads,)).leaves
 
     return operator(graph, product)
-
-
-def run_locally(plan: Plan, *args: Any, check_finite: bool = False) -> PlannedResult:
-    """Run one pass of a plan with all its workers in this process."""
-    run = new_run()
-    return execute(plan, LocalEngine(plan, run), args, run=run, number=0, check_finite=check_finite)

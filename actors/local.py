@@ -7,21 +7,29 @@ from typing import Any
 
 from ..protocol import graph_file
 from ..protocol.blas import one_blas_thread
+from ..protocol.graph import Graph
 from ..protocol.message import Frame
+from ..protocol.network import Network
+from ..protocol.network.piece import Piece
 from ..scheduler.plan import Plan, Stage
 from .worker import Worker, assignments
+
+
+def _parts(plan: Plan) -> Sequence[Graph | Piece]:
+    if isinstance(plan.graph, Network):
+        return plan.pieces
+    # As on Ray, workers hold what the file form says; here one copy of it serves all.
+    return [graph_file.from_bytes(graph_file.to_bytes(plan.graph))] * plan.partitions
 
 
 class LocalEngine:
     """Workers in this process; a handle is the thing itself."""
 
     def __init__(self, plan: Plan, run: str) -> None:
-        # As on Ray, workers hold what the file form says; here one copy of it serves all.
-        graph = graph_file.from_bytes(graph_file.to_bytes(plan.graph))
         self.workers: list[Worker] = []
-        for assignment in assignments(plan, run):
+        for assignment, part in zip(assignments(plan, run), _parts(plan), strict=True):
             worker = Worker(assignment.device, threads=None)
-            worker.load(graph, assignment)
+            worker.load(part, assignment)
             self.workers.append(worker)
 
     def give(self, frame: Frame) -> Frame:

@@ -9,16 +9,16 @@ from time import time_ns
 from threadpoolctl import threadpool_limits
 
 from ..protocol import graph_file
-from ..protocol.arrays import Array
-from ..protocol.backward import Span, first_S
+from ..protocol.backward import Span
 from ..protocol.errors import ProtocolError, WireError
 from ..protocol.graph import Graph
-from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header, Message
-from ..protocol.node import Nodes, Rules
+from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header
+from ..protocol.network.piece import Piece
 from ..protocol.sources import Source, import_sources
 from ..scheduler.plan import Plan, PlannedFrame, Stage
 from ..scheduler.run import Report
 from .device import device
+from .residents import Residents, ScalarNodes, TensorNodes
 
 KEPT_GRAPHS = 2
 """How many decoded networks a worker keeps: a gradient and its Hessian take turns."""
@@ -26,7 +26,10 @@ KEPT_GRAPHS = 2
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one worker must know of a plan: its nodes, its stages, the frames in and out."""
+    """What one worker must know of a plan: its nodes, its stages, the frames in and out.
+
+    The nodes of a scalar network come as a piece of it instead.
+    """
 
     run: str
     partition: int
@@ -41,7 +44,7 @@ def assignments(plan: Plan, run: str, imports: tuple[Source, ...] = ()) -> list[
     """Return what each worker must know of a plan; ``imports`` define its users' primitives."""
     nodes: list[list[int]] = [[] for _ in range(plan.partitions)]
     stages: list[dict[int, Stage]] = [{} for _ in range(plan.partitions)]
-    for u, place in enumerate(plan.partition):
+    for u, place in enumerate(() if plan.pieces else plan.partition):
         if place >= 0:
             nodes[place].append(u)
     for stage in plan.stages:
@@ -85,23 +88,26 @@ class Worker:
         """Answer, when the worker is there, with the name of its device."""
         return self._device.name
 
-    def load(self, graph: bytes | Graph, assignment: Assignment) -> None:
+    def load(self, graph: bytes | Graph | Piece, assignment: Assignment) -> None:
         """Take over a partition of a network, which comes in its file form.
 
-        Workers in one process may share the network itself.
+        Workers in one process may share the network itself. Of a scalar network comes the piece
+        that this worker is to hold.
         """
         import_sources(assignment.imports)
-        self._graph = graph if isinstance(graph, Graph) else self._read(graph, assignment.imports)
-        given_away = {
-            key
-            for frame in assignment.frames.values()
-            if frame.kind == FORWARD and frame.sender == assignment.partition
-            for key in frame.keys
-        }
-        self._rules = Rules(self._graph, assignment.nodes, self._device.put, keep=given_away)
+        if isinstance(graph, Piece):
+            self._residents: Residents = ScalarNodes(graph, self._device)
+        else:
+            known = graph if isinstance(graph, Graph) else self._read(graph, assignment.imports)
+            given_away = {
+                key
+                for frame in assignment.frames.values()
+                if frame.kind == FORWARD and frame.sender == assignment.partition
+                for key in frame.keys
+            }
+            self._residents = TensorNodes(known, assignment.nodes, self._device, given_away)
         self._assignment = assignment
         self._number = -1
-        self._nodes = Nodes(self._rules)
 
     def _read(self, data: bytes, imports: tuple[Source, ...]) -> Graph:
         """Decode a network, or find it among the last that this worker has decoded."""
@@ -127,7 +133,7 @@ class Worker:
         start = time_ns()
         assignment = self._assigned()
         if number != self._number:
-            self._nodes = Nodes(self._rules, check_finite=check_finite)
+            self._residents.begin(check_finite=check_finite)
             self._number = number
             self._fired.clear()
         stage = assignment.stages.get(stage_number)
@@ -142,20 +148,22 @@ class Worker:
                 f"a stage fires once a pass"
             )
         report = Report(stage_number, assignment.partition, start, start)
-        nodes = self._nodes
-        before = nodes.counts()
+        before = self._residents.counts()
         self._receive(stage, frames, report)
         self._fired.add(stage_number)
         self._forward(stage, report)
-        crossing = self._backward(stage, report)
-        sent = [self._send(stage, number, crossing, report) for number in stage.sends]
-        for name, count in nodes.counts().items():
+        self._backward(stage, report)
+        sent = [self._send(stage, number, report) for number in stage.sends]
+        for name, count in self._residents.counts().items():
             setattr(report, name, count - before[name])
         report.end = time_ns()
         return (report, *sent)
 
     def sums(self, number: int, nodes: Iterable[int]) -> Frame:
         """Return a frame with S at ``nodes``, of the pass that ran last.
+
+        Of a scalar network's, instead of nodes, S or the gradients of weights or biases: see
+        :mod:`backwave.protocol.network.result`.
 
         Raises:
             ProtocolError: another pass has run since.
@@ -167,7 +175,7 @@ class Worker:
                 f"worker {assignment.partition} has run pass {self._number} since pass {number}; "
                 f"read S before the next pass"
             )
-        found = [(u, self._device.get(self._nodes.S[u])) for u in nodes]
+        found = self._residents.found(nodes)
         return Frame.of(SUMS, found, run=assignment.run, number=number, sender=assignment.partition)
 
     def _assigned(self) -> Assignment:
@@ -196,12 +204,15 @@ class Worker:
                     f"with other messages than planned"
                 )
             if planned.number not in missing:  # it came before
-                self._nodes.duplicates += len(messages)
+                self._residents.duplicates += planned.messages
                 continue
             del missing[planned.number]
             for message in messages:
-                self._require_fits(stage, planned, message)
-            self._store(header.kind, messages)
+                origin = f"{_who(planned.sender)}, stage {planned.sent_by},"
+                fault = self._residents.fault(planned, message, origin)
+                if fault:
+                    raise ProtocolError(f"{self._says(stage)} received {fault}")
+            self._residents.take(planned, messages)
             report.spans.append(
                 self._span(f"receive from {_who(planned.sender)}", "receive", begin, planned)
             )
@@ -224,67 +235,34 @@ class Worker:
             f"in pass {header.number} of run {header.run:.40}"
         )
 
-    def _require_fits(self, stage: Stage, planned: PlannedFrame, message: Message) -> None:
-        """Raise unless a message has the shape and dtype of its node."""
-        key, value = message
-        node = self._graph.nodes[self._graph.edges[key].source if planned.kind == BACKWARD else key]
-        if value.shape != node.shape or value.dtype != node.dtype:
-            what = "the message to" if planned.kind == BACKWARD else "the value of"
-            raise ProtocolError(
-                f"{self._says(stage)} received {what} {node.name} from {_who(planned.sender)}, "
-                f"stage {planned.sent_by}, as {value.dtype}{list(value.shape)}, and the node is "
-                f"{node.dtype}{list(node.shape)}"
-            )
-
-    def _store(self, kind: str, messages: list[Message]) -> None:
-        put = self._device.put
-        for key, value in messages:
-            if kind == BACKWARD:
-                self._nodes.receive(key, put(value))
-            else:
-                self._nodes.place(key, put(value))
-
     def _forward(self, stage: Stage, report: Report) -> None:
         if not (stage.forward or stage.leaves):
             return
         begin = time_ns()
-        self._nodes.fire(stage.forward)
+        self._residents.fire(stage)
         self._device.finish()
-        details = {"nodes": len(stage.forward) + len(stage.leaves)}
+        details = {"nodes": self._residents.count(stage, FORWARD)}
         report.spans.append(Span(report.worker, FORWARD, "compute", begin, time_ns(), details))
 
-    def _backward(self, stage: Stage, report: Report) -> dict[int, Array]:
-        """Fire the backward wave here; return the messages that go elsewhere, by edge."""
-        crossing: dict[int, Array] = {}
+    def _backward(self, stage: Stage, report: Report) -> None:
+        """Fire the backward wave here; messages that go elsewhere wait to be sent."""
         if not stage.backward:
-            return crossing
+            return
         begin = time_ns()
-        nodes, graph = self._nodes, self._graph
-        here = self._rules.here
-        if graph.output in stage.backward:
-            nodes.begin(graph.output, self._device.put(first_S(graph, None)))
-        for u in stage.backward:
-            for edge, message in nodes.send(u):
-                if graph.edges[edge].source in here:
-                    nodes.receive(edge, message)
-                else:
-                    crossing[edge] = message
+        report.levels = self._residents.send(stage)
         self._device.finish()
-        report.levels = frozenset(graph.levels[u] for u in stage.backward)
-        details = {"nodes": len(stage.backward), "levels": len(report.levels)}
+        details = {
+            "nodes": self._residents.count(stage, BACKWARD),
+            "levels": len(report.levels),
+        }
         report.spans.append(Span(report.worker, BACKWARD, "compute", begin, time_ns(), details))
-        return crossing
 
-    def _send(self, stage: Stage, frame: int, crossing: dict[int, Array], report: Report) -> Frame:
+    def _send(self, stage: Stage, frame: int, report: Report) -> Frame:
         begin = time_ns()
         planned = self._assigned().frames[frame]
-        source = {BACKWARD: crossing, FORWARD: self._nodes.values, SUMS: self._nodes.S}[
-            planned.kind
-        ]
-        get = self._device.get
         sent = Frame.of(
             planned.kind,
-            [(key, get(source[key])) for key in planned.keys],
+            self._residents.give(planned),
             run=self._assigned().run,
             number=self._number,
             stage=stage.number,
@@ -295,7 +273,7 @@ class Worker:
             report.header_bytes += len(sent.header)
             if planned.kind == BACKWARD:
                 report.frames += 1
-                report.cross_messages += len(sent.arrays)
+                report.cross_messages += planned.messages
                 report.payload_bytes += sent.payload_bytes
             else:
                 report.forward_frames += 1
@@ -307,7 +285,7 @@ class Worker:
         details = {
             "frame": frame.number,
             "kind": frame.kind,
-            "messages": len(frame.keys),
+            "messages": frame.messages,
             "bytes": frame.payload_bytes,
         }
         return Span(self._assigned().partition, name, kind, begin, time_ns(), details)
@@ -330,6 +308,6 @@ def _who(partition: int) -> str:
 
 def _title(frame: PlannedFrame) -> str:
     return (
-        f"the {frame.kind} frame of {len(frame.keys)} messages from {_who(frame.sender)}, "
+        f"the {frame.kind} frame of {frame.messages} messages from {_who(frame.sender)}, "
         f"stage {frame.sent_by}"
     )

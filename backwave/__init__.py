@@ -2,7 +2,8 @@
 
 from . import scipy
 from .actors.cluster import Cluster
-from .actors.execute import PlannedResult, run_locally
+from .actors.execute import PlannedResult
+from .actors.run_locally import run_locally
 from .protocol import errors
 from .protocol.backward import Result, backward
 from .protocol.check_grads import check_grads

@@ -23,6 +23,8 @@ class Ledger:
         waves: levels that fired in the backward sweep.
         cut_edges: edges whose ends live in different partitions.
         cross_messages: messages that crossed between partitions.
+        combined: messages that were summed with another at their sender, and so did not cross
+            (only with a combiner).
         frames: frames that carried them.
         payload_bytes: bytes of the messages that crossed.
         header_bytes: bytes of the headers of all frames between partitions.
@@ -45,6 +47,7 @@ class Ledger:
     waves: int = 0
     cut_edges: int = 0
     cross_messages: int = 0
+    combined: int = 0
     frames: int = 0
     payload_bytes: int = 0
     header_bytes: int = 0
@@ -73,7 +76,13 @@ class Ledger:
             # Every node but an output is below an edge.
             ("receivers = nodes - outputs", self.receivers, max(self.nodes - self.outputs, 0)),
             ("work = 2 edges", self.work, 2 * self.edges),
-            ("cross messages = cut edges", self.cross_messages, self.cut_edges),
+            (
+                "cross messages + combined = cut edges"
+                if self.combined
+                else "cross messages = cut edges",
+                self.cross_messages + self.combined,
+                self.cut_edges,
+            ),
         ]
         broken = [
             f"{name}: {left} against {right}" for name, left, right in identities if left != right

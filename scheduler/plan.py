@@ -8,15 +8,16 @@ receives anything else fails, and says what.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ..protocol.arrays import nbytes
 from ..protocol.errors import LedgerError, PlanError
 from ..protocol.graph import CONSTANT, LEAF, Graph
 from ..protocol.ledger import Ledger
 from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS
+from ..protocol.network import Network
 from .partition import (
     EVERYWHERE,
     GRANULARITIES,
@@ -29,6 +30,9 @@ from .partition import (
 )
 from .policy import Policy, policy_named
 
+if TYPE_CHECKING:
+    from ..protocol.network.piece import Piece
+
 CPU, GPU = "cpu", "gpu"
 
 
@@ -36,8 +40,9 @@ CPU, GPU = "cpu", "gpu"
 class PlannedFrame:
     """A frame that will be sent: from which stage to which, and the messages in it.
 
-    ``keys`` are edge numbers in a backward frame, node ids in the others. The stage of the caller
-    is -1.
+    ``keys`` are edge numbers in a backward frame, node ids in the others; a frame of a scalar
+    network has one key, and under it a block of ``messages`` numbers. The stage of the caller is
+    -1.
     """
 
     number: int
@@ -47,19 +52,24 @@ class PlannedFrame:
     sent_by: int
     received_by: int
     keys: tuple[int, ...]
+    messages: int
     payload_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One run of firings in one partition: what comes in, fires forward and back, goes out."""
+    """One run of firings in one partition: what comes in, fires forward and back, goes out.
+
+    ``leaves``, ``forward`` and ``backward`` are node ids; of a scalar network, ranges of the
+    blocks, and of the wave, of its partition's piece.
+    """
 
     number: int
     partition: int
     round: int
-    leaves: tuple[int, ...]
-    forward: tuple[int, ...]
-    backward: tuple[int, ...]
+    leaves: Sequence[int]
+    forward: Sequence[int]
+    backward: Sequence[int]
     receives: tuple[int, ...]
     sends: tuple[int, ...]
 
@@ -68,8 +78,11 @@ class Stage:
         """What the stage does: ``forward``, ``backward`` or ``forward+backward``."""
         return "+".join(
             kind
-            for kind, nodes in ((FORWARD, (*self.leaves, *self.forward)), (BACKWARD, self.backward))
-            if nodes
+            for kind, fires in (
+                (FORWARD, self.leaves or self.forward),
+                (BACKWARD, self.backward),
+            )
+            if fires
         )
 
 
@@ -80,29 +93,30 @@ class Plan:
     Attributes:
         graph: the network.
         partition: for each node its partition; -1 for constants, which live where they are used.
+            Of a scalar network an array, by the numbers that its maker gave the nodes.
         partitions: how many there are; each is one worker.
         devices: ``"cpu"`` or ``"gpu"`` for each partition.
         granularity: ``"node"``, ``"layer"`` or ``"partition"``.
         policy: when nodes fire.
         stages: in an order in which they can run; a stage's number is its place.
         frames: every frame; a frame's number is its place.
+        cut_edges: how many edges have their ends in different partitions.
+        combiner: whether messages to one node are summed before they leave a partition.
+        pieces: of a scalar network, what each partition holds.
 
     """
 
-    graph: Graph
-    partition: tuple[int, ...]
+    graph: Graph | Network
+    partition: Sequence[int]
     partitions: int
     devices: tuple[str, ...]
     granularity: str
     policy: Policy
     stages: tuple[Stage, ...]
     frames: tuple[PlannedFrame, ...]
-
-    @cached_property
-    def cut_edges(self) -> int:
-        """How many edges have their ends in different partitions."""
-        part = self.partition
-        return sum(part[edge.source] != part[edge.target] for edge in self.graph.edges)
+    cut_edges: int
+    combiner: bool = False
+    pieces: tuple[Piece, ...] = field(default=(), repr=False)
 
     def nodes_of(self, partition: int) -> list[int]:
         """Return the nodes that live in a partition."""
@@ -126,7 +140,7 @@ class Plan:
         backward, forward = self.between(BACKWARD), self.between(FORWARD)
         promises = [
             ("frames", ledger.frames, len(backward)),
-            ("cross messages", ledger.cross_messages, sum(len(f.keys) for f in backward)),
+            ("cross messages", ledger.cross_messages, sum(f.messages for f in backward)),
             ("payload bytes", ledger.payload_bytes, sum(f.payload_bytes for f in backward)),
             ("forward frames", ledger.forward_frames, len(forward)),
             ("forward bytes", ledger.forward_bytes, sum(f.payload_bytes for f in forward)),
@@ -149,41 +163,52 @@ class Plan:
 
 
 def plan(
-    graph: Graph,
+    graph: Graph | Network,
     workers: int = 2,
     granularity: str = "partition",
     partitioner: str | Mapped = "levels",
     policy: str = "eager",
     gpus: int = 0,
+    combiner: bool = False,
 ) -> Plan:
     """Plan a pass of a network.
 
     Args:
         graph: the network; its output must be one number that depends on a differentiated leaf.
+            Or a :class:`Network` of scalar nodes.
         workers: how many partitions to make with granularity ``"partition"``; the others make as
             many as the network has nodes or levels.
         granularity: ``"node"`` (one partition a node), ``"layer"`` (one a level) or
             ``"partition"``.
         partitioner: ``"levels"`` (contiguous groups of levels, balanced by work), or your own
             mapping from nodes to partitions: a function of the node, a sequence with one number
-            per node, or a mapping from node ids or names.
+            per node, or a mapping from node ids or names. For a scalar network also ``"width"``
+            (each level cut across, so that all work at once).
         policy: ``"eager"`` (a node fires when all has come) or ``"level"`` (all wait after each
             level).
-        gpus: how many partitions get a GPU: those whose tensor-valued nodes have the most work.
+        gpus: how many partitions get a GPU: those whose tensor-valued nodes have the most work; of
+            a scalar network, those with the most edges.
+        combiner: sum the messages that a partition has for one node before they leave it: one
+            value for each (sender, target node), in another order of summing. For scalar networks.
 
     Raises:
         PlanError: no such plan can be made.
 
     """
+    if isinstance(graph, Network):
+        # Here, since it needs Numba, which takes a third of a second to import.
+        from .network.plan import plan_network
+
+        return plan_network(graph, workers, granularity, partitioner, policy, gpus, combiner)
+    if combiner:
+        raise PlanError("combiner=True sums the messages of scalar nodes; give it a bw.Network")
     graph.require_dependence()
     graph.require_scalar()
-    if workers < 1:
-        raise PlanError(f"workers={workers}, and at least one is needed")
+    require_workers(workers)
     chosen = policy_named(policy)
     partition = _partition(graph, workers, granularity, partitioner)
     partitions = max(max(partition) + 1, 1)
-    if not 0 <= gpus <= partitions:
-        raise PlanError(f"gpus={gpus}, and there are {partitions} partitions to put on them")
+    require_gpus(gpus, partitions)
     stages, frames = _lay_out(graph, partition, chosen)
     return Plan(
         graph=graph,
@@ -194,30 +219,49 @@ def plan(
         policy=chosen,
         stages=stages,
         frames=frames,
+        cut_edges=sum(partition[edge.source] != partition[edge.target] for edge in graph.edges),
     )
+
+
+def require_workers(workers: int) -> None:
+    """Raise PlanError unless there is at least one worker."""
+    if workers < 1:
+        raise PlanError(f"workers={workers}, and at least one is needed")
+
+
+def require_gpus(gpus: int, partitions: int) -> None:
+    """Raise PlanError unless there are as many partitions as are to be put on GPUs."""
+    if not 0 <= gpus <= partitions:
+        raise PlanError(f"gpus={gpus}, and there are {partitions} partitions to put on them")
+
+
+def require_granularity(granularity: str, partitioner: Any) -> None:
+    """Raise PlanError unless this granularity exists, and goes with the partitioner."""
+    if granularity not in GRANULARITIES:
+        raise PlanError(
+            f"there is no granularity {granularity!r}; choose {', '.join(GRANULARITIES)}"
+        )
+    if isinstance(partitioner, str):
+        return
+    if not callable(partitioner) and not hasattr(partitioner, "__getitem__"):
+        raise PlanError(
+            f"partitioner={partitioner!r:.40} is no mapping; give 'levels', a function of the "
+            f"node, a sequence with a number per node, or a mapping from nodes to numbers"
+        )
+    if granularity != "partition":
+        raise PlanError(f"a mapping of your own needs granularity 'partition', not {granularity!r}")
 
 
 def _partition(
     graph: Graph, workers: int, granularity: str, partitioner: str | Mapped
 ) -> list[int]:
-    if granularity not in GRANULARITIES:
-        raise PlanError(
-            f"there is no granularity {granularity!r}; choose {', '.join(GRANULARITIES)}"
-        )
+    require_granularity(granularity, partitioner)
     if not isinstance(partitioner, str):
-        if not callable(partitioner) and not hasattr(partitioner, "__getitem__"):
-            raise PlanError(
-                f"partitioner={partitioner!r:.40} is no mapping; give 'levels', a function of the "
-                f"node, a sequence with a number per node, or a mapping from nodes to numbers"
-            )
-        if granularity != "partition":
-            raise PlanError(
-                f"a mapping of your own needs granularity 'partition', not {granularity!r}"
-            )
         return by_mapping(graph, partitioner, workers)
     if partitioner != "levels":
+        scalar = "; 'width' cuts the levels of a bw.Network" * (partitioner == "width")
         raise PlanError(
-            f"there is no partitioner {partitioner!r}; choose 'levels', or give a mapping"
+            f"there is no partitioner {partitioner!r}; choose 'levels', or give a mapping{scalar}"
         )
     if granularity == "node":
         return by_node(graph)
@@ -257,7 +301,8 @@ def _lay_out(
         *_caller_frames(graph, partition, forward, backward, stage_of),
     ]
     numbered = tuple(
-        PlannedFrame(number, *fields) for number, fields in enumerate(sorted(frames, key=_by_stage))
+        PlannedFrame(number, *fields[:-1], len(fields[-2]), fields[-1])
+        for number, fields in enumerate(sorted(frames, key=_by_stage))
     )
     receives: dict[int, list[int]] = defaultdict(list)
     sends: dict[int, list[int]] = defaultdict(list)

@@ -6,14 +6,16 @@ from the stage that sends a frame to the stage that receives it, and adds up the
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..protocol.arrays import Array
 from ..protocol.backward import Span
 from ..protocol.errors import ProtocolError
+from ..protocol.graph import Graph
 from ..protocol.ledger import Ledger
 from ..protocol.message import CALLER, SUMS, Frame
 from .plan import Plan, Stage
@@ -36,6 +38,7 @@ class Report:
     receivers: int = 0
     retransmissions: int = 0
     recomputed: int = 0
+    combined: int = 0
     levels: frozenset[int] = frozenset()
     cross_messages: int = 0
     frames: int = 0
@@ -84,7 +87,8 @@ def drive(
     Args:
         plan: what to do.
         engine: who does it; its workers hold the plan's partitions.
-        values: the value of each leaf.
+        values: the value of each leaf; of a scalar network those of the leaves in each frame from
+            the caller, by the frame's key.
         run: the run's name, which every frame carries.
         number: the pass's number in it, likewise.
         check_finite: whether workers look for NaN and infinity.
@@ -126,7 +130,8 @@ def _outcome(
 ) -> Outcome:
     numbers = list(sent)
     senders = [plan.stages[plan.frames[number].sent_by] for number in numbers]
-    value: Array = plan.graph.constants.get(plan.graph.output)
+    graph = plan.graph
+    value: Array = graph.constants.get(graph.output) if isinstance(graph, Graph) else None
     sums: dict[int, Array] = {}
     for frame in engine.take(senders, [sent[number] for number in numbers]):
         header, messages = frame.open()
@@ -171,6 +176,7 @@ _COUNTS = (
     "receivers",
     "retransmissions",
     "recomputed",
+    "combined",
     "cross_messages",
     "frames",
     "payload_bytes",
@@ -195,11 +201,11 @@ def shares(plan: Plan, reports: Iterable[Report]) -> list[Share]:
     """Return what each worker had and did."""
     busy = [0] * plan.partitions
     stages = [0] * plan.partitions
-    nodes = Counter(plan.partition)
+    nodes = np.bincount(np.asarray(plan.partition) + 1, minlength=plan.partitions + 1)[1:]
     for report in reports:
         busy[report.worker] += report.end - report.start
         stages[report.worker] += 1
     return [
-        Share(place, plan.devices[place], nodes[place], stages[place], busy[place] / 1e9)
+        Share(place, plan.devices[place], int(nodes[place]), stages[place], busy[place] / 1e9)
         for place in range(plan.partitions)
     ]

@@ -14,7 +14,8 @@ import numpy as np
 import optree
 
 from ..actors.cluster import Cluster
-from ..actors.execute import PlannedResult, run_locally
+from ..actors.execute import PlannedResult
+from ..actors.run_locally import run_locally
 from ..protocol.arrays import Array
 from ..protocol.backward import Result, backward
 from ..protocol.errors import ArgumentError

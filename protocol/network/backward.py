@@ -7,44 +7,15 @@ from time import time_ns
 from typing import Any
 from weakref import ref
 
-import numpy as np
-
 from ..backward import Span
-from ..errors import ArgumentError
 from ..ledger import Ledger
 from .blocks import Blocks
-from .network import Network
+from .network import Network, input_values
 from .piece import Floats
 from .result import WEIGHTS, NetworkResult, S
 
 
-def input_values(network: Network, inputs: tuple[Any, ...]) -> Floats:
-    """Return the values of the nodes that nothing feeds, checked.
-
-    Raises:
-        ArgumentError: they are no numbers, or of another count.
-
-    """
-    if len(inputs) != 1:
-        raise ArgumentError(
-            f"a network takes one array, the values of its inputs, and was given {len(inputs)}"
-        )
-    try:
-        values = np.ascontiguousarray(inputs[0], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"the inputs are not made of numbers: {error}") from None
-    count = len(network.piece.leaves)
-    if values.shape != (count,):
-        raise ArgumentError(
-            f"the inputs have shape {list(values.shape)}, and the network has {count:,} nodes that "
-            f"nothing feeds; give one number for each, in node order"
-        )
-    return values
-
-
-def backward_network(
-    network: Network, *inputs: Any, check_finite: bool = False
-) -> NetworkResult:
+def backward_network(network: Network, *inputs: Any, check_finite: bool = False) -> NetworkResult:
     """Run one pass of a network in this process.
 
     Args:

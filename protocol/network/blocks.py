@@ -25,9 +25,10 @@ class Blocks:
         before: the sum of each node before its activation.
         delta: S·∂u/∂(that sum): the gradient of the node's bias.
         gradient: the gradient of each edge's weight.
-        messages: how many messages were received.
+        direct, slotted: how many messages were received, from here and from slots.
         first: how many nodes have received one.
         sent: how many messages were computed.
+        crossed: how many were given away.
 
     """
 
@@ -47,8 +48,9 @@ class Blocks:
     def begin(self, *, check_finite: bool = False) -> None:
         """Begin another pass, in the arrays of the last one."""
         self.check_finite = check_finite
-        self.messages = self.first = self.sent = 0
+        self.direct = self.slotted = self.first = self.sent = self.crossed = 0
         self.put(self.piece.constants, self.piece.constant_values)
+        self.put_ghosts(self.piece.fixed, self.piece.fixed_values)
 
     def put(self, nodes: Ints, values: Floats) -> None:
         """Give nodes their values."""
@@ -82,11 +84,12 @@ class Blocks:
     def send(self, low: int, high: int) -> None:
         """Fire the blocks ``low`` to ``high`` of the wave: sum, then send."""
         p = self.piece
-        received, first, sent = self._kernels.send(
+        direct, slotted, first, sent = self._kernels.send(
             p.wave[low:high], p.start, p.kind, p.op, p.live, p.inputs, p.source, p.weight,
             p.slots, p.opens, self.pairs, self.before, self.delta, self.gradient,
         )  # fmt: skip
-        self.messages += int(received)
+        self.direct += int(direct)
+        self.slotted += int(slotted)
         self.first += int(first)
         self.sent += int(sent)
         if self.check_finite:
@@ -94,11 +97,15 @@ class Blocks:
 
     def counts(self) -> dict[str, int]:
         """Return what was counted so far, by the ledger's names."""
+        # What was put into a ghost beside another message was received there.
+        combined = self.sent - self.direct - self.crossed if self.piece.combines else 0
+        messages = self.direct + self.slotted + combined
         return {
-            "messages": self.messages,
-            "sums": self.messages - self.first,
+            "messages": messages,
+            "sums": messages - self.first,
             "multiplies": self.sent,
             "receivers": self.first,
+            "combined": combined,
         }
 
     def found(self, what: int) -> Floats:
@@ -108,8 +115,17 @@ class Blocks:
             return self.pairs[: self.piece.nodes, 1] + 0.0
         return self.gradient if what == WEIGHTS else self.delta
 
+    def values_at(self, nodes: Ints) -> Floats:
+        """Return the values of nodes."""
+        return self.values[nodes]
+
+    def S_at(self, nodes: Ints) -> Floats:
+        """Return S at nodes."""
+        return self.pairs[nodes, 1] + 0.0
+
     def messages_at(self, low: int, high: int) -> Floats:
-        """Return the messages in the ghosts ``low`` to ``high``."""
+        """Return the messages in the ghosts ``low`` to ``high``, which go elsewhere."""
+        self.crossed += high - low
         return self.pairs[low:high, 1].copy()
 
     def _look(self, numbers: Floats, blocks: Sequence[int] | Ints, what: str) -> None:
@@ -134,4 +150,3 @@ class Blocks:
             return ""
         given = self.values[sources]
         return f"; its {len(given)} inputs are {given.min():.6g} to {given.max():.6g}"
-

@@ -27,12 +27,13 @@ class Kernels(NamedTuple):
     """Compiled for one set of operations.
 
     ``fire(low, high, piece's arrays, state)`` computes the blocks ``low`` to ``high``;
-    ``send(wave, ...)`` fires blocks backwards, and returns how many messages were received, how
-    many of them were the first of their node, and how many were computed.
+    ``send(wave, ...)`` fires blocks backwards, and returns how many messages were received
+    directly, how many from slots, how many of all these were the first of their node, and how many
+    were computed.
     """
 
     fire: Callable[..., None]
-    send: Callable[..., tuple[int, int, int]]
+    send: Callable[..., tuple[int, int, int, int]]
 
 
 @lru_cache(maxsize=64)
@@ -85,8 +86,8 @@ def kernels(names: tuple[str, ...]) -> Kernels:
     def send(
         wave: Any, start: Any, kind: Any, op: Any, live: Any, inputs: Any, source: Any,
         weight: Any, slots: Any, opens: Any, pairs: Any, before: Any, delta: Any, gradient: Any,
-    ) -> tuple[int, int, int]:  # fmt: skip
-        received, first, sent = 0, 0, 0
+    ) -> tuple[int, int, int, int]:  # fmt: skip
+        direct, slotted, first, sent = 0, 0, 0, 0
         here = np.uint32(len(slots) - 1)  # what stands behind is a slot or a ghost
         for b in wave:
             what, number, positions = kind[b], op[b], live[b]
@@ -95,7 +96,7 @@ def kernels(names: tuple[str, ...]) -> Kernels:
                 if slots[u + 1] > slots[u]:
                     for k in range(slots[u], slots[u + 1]):
                         pairs[u, 1] += pairs[k, 1]
-                        received += 1
+                        slotted += 1
                     first += opens[u]
                 if not positions or what == LEAF:
                     continue
@@ -110,17 +111,17 @@ def kernels(names: tuple[str, ...]) -> Kernels:
                     )  # fmt: skip
                     if positions & 1:
                         pairs[i & POSITION, 1] += message_0(number, S, value_u, x, y, z)
-                        received += (i & POSITION) < here
+                        direct += (i & POSITION) < here
                         first += i >> _FIRST_BIT
                         sent += 1
                     if positions & 2:
                         pairs[j & POSITION, 1] += message_1(number, S, value_u, x, y, z)
-                        received += (j & POSITION) < here
+                        direct += (j & POSITION) < here
                         first += j >> _FIRST_BIT
                         sent += 1
                     if positions & 4:
                         pairs[h & POSITION, 1] += message_2(number, S, value_u, x, y, z)
-                        received += (h & POSITION) < here
+                        direct += (h & POSITION) < here
                         first += h >> _FIRST_BIT
                         sent += 1
                     continue
@@ -134,16 +135,16 @@ def kernels(names: tuple[str, ...]) -> Kernels:
                         at = z_and_first & POSITION
                         gradient[k] = d * pairs[at, 0]
                         pairs[at, 1] += d * weight[k]
-                        received += at < here
+                        direct += at < here
                         first += z_and_first >> _FIRST_BIT
                         sent += 1
                 elif what == SUM:
                     for k in range(e, end):
                         pairs[source[k] & POSITION, 1] += d
-                        received += (source[k] & POSITION) < here
+                        direct += (source[k] & POSITION) < here
                         first += source[k] >> _FIRST_BIT
                         sent += 1
-        return received, first, sent
+        return direct, slotted, first, sent
 
     return Kernels(fire, send)
 

@@ -296,6 +296,30 @@ class Network:
         return f"<network: V={self.num_nodes:,} E={self.num_edges:,} levels={self.num_levels:,}>"
 
 
+def input_values(network: Network, inputs: tuple[Any, ...]) -> Floats:
+    """Return the values of the nodes that nothing feeds, checked.
+
+    Raises:
+        ArgumentError: they are no numbers, or of another count.
+
+    """
+    if len(inputs) != 1:
+        raise ArgumentError(
+            f"a network takes one array, the values of its inputs, and was given {len(inputs)}"
+        )
+    try:
+        values = np.ascontiguousarray(inputs[0], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"the inputs are not made of numbers: {error}") from None
+    count = len(network.piece.leaves)
+    if values.shape != (count,):
+        raise ArgumentError(
+            f"the inputs have shape {list(values.shape)}, and the network has {count:,} nodes that "
+            f"nothing feeds; give one number for each, in node order"
+        )
+    return values
+
+
 def _nodes(given: Any, what: str) -> Ints:
     """Return node numbers as integers of 32 or 64 bits."""
     array = np.asarray(given)
@@ -316,10 +340,9 @@ def _nodes(given: Any, what: str) -> Ints:
 
 def _numbers(given: Any, what: str) -> Floats:
     try:
-        array = np.ascontiguousarray(given, dtype=np.float64) if np.ndim(given) else np.float64(given)
+        array = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"{what} is not made of numbers: {error}") from None
-    array = np.asarray(array)
     if array.ndim > 1:
         raise ArgumentError(f"{what} has {array.ndim} axes; give one number each, or one for all")
     return array

@@ -186,14 +186,18 @@ def _reach(output: int, order: Any, source: Any, inputs: Any, edges: Any, reache
 
 
 @compiled
-def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source: Any) -> int:
-    """Set FIRST on the edges whose message is the first of its node; return how many those are.
+def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source: Any) -> Any:
+    """Set FIRST on the edges whose message is the first of its node here.
 
     The wave goes through blocks in order, through the nodes of a block downwards, and through the
-    edges of a node upwards.
+    edges of a node upwards. Slots and ghosts, behind the nodes, take one message each.
+
+    Returns:
+        For each node 1 if a message comes to it directly; uint8.
+
     """
-    seen = np.zeros(len(inputs) - 1, np.uint8)
-    first = 0
+    n = len(inputs) - 1
+    seen = np.zeros(n, np.uint8)
     for b in wave:
         if kind[b] == LEAF:
             continue
@@ -203,8 +207,7 @@ def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source:
                 if kind[b] == PRIMITIVE and not (live[b] >> (p - inputs[u])) & 1:
                     continue
                 z = source[p] & POSITION
-                if not seen[z]:
+                if z < n and not seen[z]:
                     seen[z] = 1
                     source[p] |= FIRST
-                    first += 1
-    return first
+    return seen

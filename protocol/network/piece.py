@@ -51,6 +51,11 @@ class Piece:
         output: the output, -1 where it lives elsewhere.
         numbers: what the caller calls each node; None where that is its place here.
         edges: what the caller calls each edge, likewise.
+        takes: for each frame that comes, where its numbers go.
+        values: for each frame of values (or of S) that goes, the nodes whose they are.
+        messages: for each frame of messages that goes, the first ghost in it, and the end.
+        fixed, fixed_values: the ghosts of constants that live elsewhere.
+        combines: whether messages to one node elsewhere are summed here, in one ghost.
 
     """
 
@@ -75,7 +80,11 @@ class Piece:
     numbers: Ints | None = None
     edges: Ints | None = None
     takes: dict[int, Takes] = field(default_factory=dict)
-    gives: dict[int, Ints] = field(default_factory=dict)
+    values: dict[int, Ints] = field(default_factory=dict)
+    messages: dict[int, tuple[int, int]] = field(default_factory=dict)
+    fixed: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    fixed_values: Floats = field(default_factory=lambda: np.empty(0))
+    combines: bool = False
 
     @property
     def nodes(self) -> int:

@@ -67,9 +67,7 @@ def _compiled(rule: Rule) -> Rule:
     for name in rule.__code__.co_names:
         if isinstance(names.get(name), FunctionType):
             names[name] = _compiled(names[name])
-    copy = FunctionType(
-        rule.__code__, names, rule.__name__, rule.__defaults__, rule.__closure__
-    )
+    copy = FunctionType(rule.__code__, names, rule.__name__, rule.__defaults__, rule.__closure__)
     return njit(copy)  # type: ignore[no-any-return]
 
 

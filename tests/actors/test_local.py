@@ -230,8 +230,8 @@ def test_several_outputs_are_refused_before_anything_starts():
 def test_workers_in_one_process_share_one_network():
     graph = bw.trace(lambda x: np.sum(np.tanh(x) * 2), np.ones(3))
     workers = LocalEngine(bw.plan(graph, 3, "node"), "run").workers
-    assert len({id(worker._graph) for worker in workers}) == 1 < len(workers)
-    assert workers[0]._graph is not graph  # what workers hold is what the file form says
+    assert len({id(worker._residents.graph) for worker in workers}) == 1 < len(workers)
+    assert workers[0]._residents.graph is not graph  # what workers hold is what the file form says
 
 
 def test_what_a_plan_costs_grows_with_the_network_and_no_faster():
