@@ -20,10 +20,10 @@ class Host:
     name = "cpu"
 
     def blocks(self, piece: Piece) -> Blocks:
-        """Hold a piece of a scalar network here, for compiled kernels."""
-        from ..protocol.network.blocks import Blocks
+        """Hold a piece of a scalar network here."""
+        from ..protocol.network.on_host import host_blocks
 
-        return Blocks(piece)
+        return host_blocks(piece)
 
     def put(self, value: Array) -> Array:
         """Bring a value that came from elsewhere here. A Python scalar stays one."""
@@ -44,6 +44,14 @@ class Device:
 
     def __init__(self, cupy: Any) -> None:
         self._cupy = cupy
+
+    def blocks(self, piece: Piece) -> Blocks:
+        """Hold a piece of a scalar network on the device, for CuPy's sparse kernels."""
+        from cupyx.scipy import sparse
+
+        from ..protocol.network.array_blocks import ArrayBlocks, Library
+
+        return ArrayBlocks(piece, Library(self._cupy, sparse, self._cupy.asnumpy))
 
     def put(self, value: Array) -> Array:
         """Copy a value to the device. A Python scalar stays one: it decides no dtype."""

@@ -178,8 +178,8 @@ class ScalarNodes:
                 self._blocks.put_ghosts(takes.into, value[takes.pick])
 
     def fire(self, stage: Stage) -> None:
-        """Fire a stage forward."""
-        self._blocks.fire(_low(stage.forward), _high(stage.forward))
+        """Fire a stage forward, whose leaves stand before the others."""
+        self._blocks.fire(_low(stage.leaves or stage.forward), _high(stage.forward or stage.leaves))
 
     def send(self, stage: Stage) -> frozenset[int]:
         """Fire a stage backward; return the levels that fired."""

@@ -7,10 +7,13 @@ from time import time_ns
 from typing import Any
 from weakref import ref
 
+import numpy as np
+
 from ..backward import Span
 from ..ledger import Ledger
 from .blocks import Blocks
 from .network import Network, input_values
+from .on_host import host_blocks
 from .piece import Floats
 from .result import WEIGHTS, NetworkResult, S
 
@@ -49,8 +52,8 @@ def backward_network(network: Network, *inputs: Any, check_finite: bool = False)
     )
     ledger.check()
     result = NetworkResult(
-        value=float(blocks.values[piece.output]),
-        grads=blocks.pairs[piece.leaves, 1] + 0.0,
+        value=float(blocks.values_at(np.array([piece.output]))[0]),
+        grads=blocks.S_at(piece.leaves),
         ledger=ledger,
         timeline=[
             Span(0, "forward", "compute", begin, turn),
@@ -79,4 +82,4 @@ def _blocks(network: Network) -> Blocks:
         network.scratch = None
         if result() is None and not blocks.lent:
             return blocks
-    return Blocks(network.piece)
+    return host_blocks(network.piece)

@@ -24,10 +24,9 @@ def eager_rounds(network: Network, partition: Ints) -> Rounds:
     """Fire when all has come: a node's round is the most cuts on any path that leads to it."""
     piece = network.piece
     forward = np.zeros(network.nodes, np.int64)
-    given = np.zeros(network.nodes, np.uint8)
-    given[piece.leaves] = 1
-    constant = np.zeros(network.nodes, np.uint8)
+    given, constant = np.zeros((2, network.nodes), np.uint8)
     constant[piece.constants] = 1
+    given[piece.leaves] = given[piece.constants] = 1
     _up(piece.inputs, piece.source, partition, constant, given, forward)
     backward = np.full(network.nodes, forward[piece.output])
     kind, live = (np.repeat(each, np.diff(piece.start)) for each in (piece.kind, piece.live))
