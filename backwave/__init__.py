@@ -16,6 +16,7 @@ from .protocol.higher import forward, hessian, hvp, jacobian, jvp
 from .protocol.ledger import Ledger
 from .protocol.markers import checkpoint, stop_gradient
 from .protocol.network import Network
+from .protocol.network.naive import naive
 from .protocol.trace import Shape, trace
 from .protocol.user_primitive import primitive
 from .scheduler.plan import Plan, plan
@@ -45,6 +46,7 @@ __all__ = [
     "hvp_network",
     "jacobian",
     "jvp",
+    "naive",
     "plan",
     "primitive",
     "r_",
