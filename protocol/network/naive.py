@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import LedgerError
 from .network import Network, input_values, require_network
 from .operations import MOST_INPUTS, operation
 from .piece import LEAF, POSITION, PRIMITIVE, WEIGHTED, Floats, Ints, Piece
@@ -53,6 +54,7 @@ def naive(network: Network, inputs: Any) -> NaiveResult:
 
     Raises:
         ArgumentError: this is no network, or the inputs do not fit it.
+        LedgerError: the work is not what :func:`naive_work` says.
 
     """
     require_network(network)
@@ -75,6 +77,8 @@ def naive(network: Network, inputs: Any) -> NaiveResult:
             nodes[first:stop], above[first:stop], wave.blocks, piece.start, piece.kind, piece.live,
             piece.inputs, piece.source, piece.weight, local, piece.output, derivative, S,
         )  # fmt: skip
+    if work != naive_work(network):
+        raise LedgerError(f"{work} edges were visited, and {naive_work(network)} were to be")
     return NaiveResult(float(values[piece.output]), network.per_node(S), work)
 
 

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import backwave as bw
-from backwave.protocol.errors import ArgumentError
+from backwave.protocol.errors import ArgumentError, LedgerError
+from backwave.protocol.network import columns
 from backwave.protocol.network import naive as module
 from backwave.protocol.network.naive import naive_work
 
@@ -158,6 +159,14 @@ def test_long_work_is_done_in_batches_with_the_same_bits(monkeypatch):
     parts = bw.naive(network, inputs)
     assert whole.work == parts.work > 20 * 1000
     assert np.array_equal(whole.S, parts.S)
+
+
+def test_work_that_is_not_what_it_must_be_is_an_error(monkeypatch):
+    network, inputs = layered(6, 2)  # 6 · (36 + 36 + 6) + 6 · (36 + 6) + 6 · 6 = 756
+    loop = columns.columns
+    monkeypatch.setattr(columns, "columns", lambda *arguments: loop(*arguments) - 1)
+    with pytest.raises(LedgerError, match="755 edges were visited, and 756 were to be"):
+        bw.naive(network, inputs)
 
 
 def program(np_, x, y, z):
