@@ -176,6 +176,209 @@ class Network:
 
         return columns(graph)
 
+    @staticmethod
+    def from_scipy(
+        matrix: Any,
+        *,
+        bias: Any = 0.0,
+        activation: Activations = "tanh",
+        output: int | None = None,
+    ) -> Network:
+        """Make a network from a sparse matrix: ``matrix @ values`` is what the nodes sum.
+
+        Every entry that is stored is an edge, a 0 and each of several at one place included; of a
+        diagonal (DIA) matrix those that are not 0, since it stores its padding too. The edges are
+        in the order of ``matrix.data`` where the matrix is COO, CSR, CSC or BSR.
+
+        Args:
+            matrix: a SciPy sparse matrix or array, square: entry [target, source] is the weight.
+            bias, activation, output: as :class:`Network` has them; there are as many nodes as
+                rows, and the output is by default the last.
+
+        Raises:
+            ArgumentError: it is not sparse, not square or not of real numbers, or any of what
+                :class:`Network` raises.
+
+        """
+        from .readers import from_scipy
+
+        return from_scipy(matrix, bias=bias, activation=activation, output=output)
+
+    @staticmethod
+    def from_networkx(
+        graph: Any,
+        *,
+        weight: str | None = "weight",
+        bias: float = 0.0,
+        activation: str = "tanh",
+        output: Any = None,
+    ) -> Network:
+        """Make a network from a NetworkX DiGraph or MultiDiGraph.
+
+        Nodes are numbered in the graph's order, and edges stand in the order of ``graph.edges``;
+        parallel edges stay apart. A node may have attributes ``bias`` and ``activation``.
+
+        Args:
+            graph: the graph.
+            weight: the edge attribute that is the weight; 1 where an edge has none, or with None,
+                as NetworkX itself takes it.
+            bias: of the nodes that have no attribute.
+            activation: of the nodes that have no attribute.
+            output: the node of the graph that is differentiated; by default the last.
+
+        Raises:
+            ArgumentError: it is not a directed graph, an attribute is no number, or there is no
+                such node; names the edge or node.
+            CycleError: there is a cycle; names its nodes.
+
+        And what else :class:`Network` raises, which calls nodes by their numbers.
+
+        """
+        from .readers import from_networkx
+
+        return from_networkx(graph, weight=weight, bias=bias, activation=activation, output=output)
+
+    @staticmethod
+    def from_file(
+        path: Any,
+        *,
+        bias: Any = 0.0,
+        activation: Activations = "tanh",
+        output: int | None = None,
+    ) -> Network:
+        """Read a network from a file of edges: text, Parquet (``.parquet``) or NumPy (``.npz``).
+
+        Text has an edge a line, ``source target weight``, apart by spaces and tabs or by commas;
+        nodes are numbered from 0. ``#`` begins a comment. Names of columns may stand first, in any
+        order and with others, which are left out. ``.gz`` at the end of the name is unpacked. A
+        first line ``# edges: 12`` is held to. Parquet and NumPy files have columns, or arrays, of
+        the same three names. Text and Parquet need pyarrow: ``pip install 'backwave[files]'``.
+
+        The file is read in chunks, with a bar on standard error where that is a terminal. Edges
+        are in the order of the file.
+
+        Args:
+            path: the file.
+            bias, activation, output: as :class:`Network` has them.
+
+        Raises:
+            ArgumentError: there is no such file, no edge in it, a column is missing or of a wrong
+                type, or pyarrow is not installed.
+            WireError: the file is cut short or damaged; names the line, in text.
+
+        And what else :class:`Network` raises, with the name of the file.
+
+        """
+        from .edge_file import from_file
+
+        return from_file(path, bias=bias, activation=activation, output=output)
+
+    def save_edges(self, path: Any) -> None:
+        """Write the edges to a file that :meth:`from_file` reads, whole or not at all.
+
+        The weights are the same to the bit. Biases, activations and the output are not in it.
+
+        Args:
+            path: ends with ``.txt`` (spaces), ``.tsv`` (tabs), ``.csv`` (commas), each with or
+                without ``.gz``, with ``.parquet`` or with ``.npz``.
+
+        Raises:
+            ArgumentError: it ends with something else, the network has no weights on its edges, or
+                pyarrow is not installed.
+
+        """
+        from .edge_file import save_edges
+
+        save_edges(self, path)
+
+    @staticmethod
+    def layered(
+        width: int,
+        depth: int,
+        degree: int,
+        *,
+        seed: int = 0,
+        reach: int | None = None,
+        activation: str = "tanh",
+    ) -> Network:
+        """Make a network of random layers; every node has a path to the output.
+
+        There are ``width`` inputs, ``depth`` layers of ``width`` nodes above them, and above all
+        the output, the sum of the top layer. V = width·(depth + 1) + 1 and
+        E = width·depth·degree + width. Weights are drawn from a normal law with variance 1/degree,
+        so that values and S neither explode nor vanish; those to the output are 1.
+
+        Args:
+            width: nodes in a layer.
+            depth: layers above the inputs.
+            degree: edges to each node, from random nodes of the layer below. One of them is such
+                that all nodes below are used; the others may repeat.
+            seed: the same seed gives the same network (with the same NumPy).
+            reach: edges come only from the 2·reach + 1 nodes below that are nearest to a node's own
+                place in its layer, wrapping round: a cut across the width then cuts few edges.
+            activation: of all nodes but the output.
+
+        Raises:
+            ArgumentError: a number is out of its range, or there is too little memory.
+            UnknownPrimitiveError: there is no such activation.
+
+        """
+        from .generators import layered
+
+        return layered(width, depth, degree, seed=seed, reach=reach, activation=activation)
+
+    @staticmethod
+    def random(
+        nodes: int,
+        degree: float = 10,
+        *,
+        inputs: int | None = None,
+        seed: int = 0,
+        law: str = "uniform",
+        activation: str = "tanh",
+    ) -> Network:
+        """Make a random acyclic network; every node has a path to the output.
+
+        The nodes come one by one, and the edges to each from any of those before it, with equal
+        chances: skipping levels is ordinary. But one edge of each node is placed first: it leads
+        to a later node, by chance. Nodes are then numbered by level. Weights are drawn from a
+        normal law with variance 1/(edges to the target).
+
+        Args:
+            nodes: how many, with the inputs; the last is the output.
+            degree: how many edges lead to a node that is no input, in the mean.
+            inputs: how many nodes nothing feeds; by default one in a hundred, but as many as
+                ``degree``.
+            seed: the same seed gives the same network (with the same NumPy).
+            law: of how many edges lead to a node: ``"uniform"``, to each the same;
+                ``"poisson"``, 1 and a Poisson number; ``"power"``, more than k with a chance that
+                falls as k^-2. Never more than there are nodes before it, but where the edges would
+                be fewer than the nodes that are to feed another, by chance one more.
+            activation: of all nodes.
+
+        Raises:
+            ArgumentError: a number is out of its range, or there is too little memory.
+            UnknownPrimitiveError: there is no such activation.
+
+        """
+        from .generators import random_network
+
+        return random_network(
+            nodes, degree, inputs=inputs, seed=seed, law=law, activation=activation
+        )
+
+    @staticmethod
+    def article() -> Network:
+        """Make the network of the article's figures, with the weights of ``examples/article.py``.
+
+        Its nodes are z1, z2, z3, u1, u2, u3, u4, the old output y, and f = (y - 1)^2. The edges
+        2 (z2 to u2) and 5 (u2 to u3) share a weight: its gradient is the sum of both. Edge 10, from
+        z1 to y, skips two levels.
+        """
+        from .generators import article
+
+        return article()
+
     # What the scheduler and the ledger ask of every network.
 
     num_outputs = 1
