@@ -59,7 +59,7 @@ class RayEngine:
         if isinstance(graph, Network):
             given = assignments(the_plan, run)
             # Each worker gets its own piece, and reads it where the object store has it.
-            parts = [ray.put(piece) for piece in the_plan.pieces]
+            parts: list[Any] = [ray.put(piece) for piece in the_plan.pieces]
         else:
             given = assignments(the_plan, run, sources(graph))
             parts = [ray.put(graph_file.to_bytes(graph))] * len(given)
@@ -250,8 +250,8 @@ class Cluster:
         graph: Graph | Network,
         *args: Any,
         granularity: str = "partition",
-        partitioner: str | Mapped = "levels",
-        policy: str = "eager",
+        partitioner: str | Mapped | None = None,
+        policy: str | None = None,
         combiner: bool = False,
         check_finite: bool = False,
     ) -> PlannedResult | PlannedNetworkResult:
@@ -263,7 +263,7 @@ class Cluster:
                 the values of the nodes that nothing feeds, in node order.
             granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
             partitioner: see :func:`backwave.plan`.
-            policy: ``"eager"`` or ``"level"``.
+            policy: ``"eager"``, ``"wave"`` or ``"level"``; see :func:`backwave.plan`.
             combiner: see :func:`backwave.plan`.
             check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
 
@@ -295,7 +295,7 @@ class Cluster:
                 the differentiated argument, a tuple with one each where there are several or
                 ``argnums`` was a tuple.
             granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
-            policy: ``"eager"`` or ``"level"``.
+            policy: ``"eager"``, ``"wave"`` or ``"level"``.
             check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
 
         Returns:
@@ -325,12 +325,12 @@ class Cluster:
         self,
         graph: Graph | Network,
         granularity: str,
-        partitioner: str | Mapped,
-        policy: str,
+        partitioner: str | Mapped | None,
+        policy: str | None,
         combiner: bool = False,
     ) -> Plan:
         """Return the plan for a network, the same one as before where nothing has changed."""
-        if not isinstance(partitioner, str):
+        if partitioner is not None and not isinstance(partitioner, str):
             # A mapping of the user's own may have changed since: it is followed anew.
             return plan(graph, self.workers, granularity, partitioner, policy, self.gpus, combiner)
         key = graph, self.workers, granularity, partitioner, policy, self.gpus, combiner

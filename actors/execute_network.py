@@ -94,6 +94,8 @@ def _ask(plan: Plan, engine: SumsEngine, number: int, what: int) -> Floats:
     size = len(whole.weight) if what == WEIGHTS else network.nodes
     found = np.zeros(size if what == WEIGHTS or not what or whole.sums else 0)
     for worker, piece in enumerate(plan.pieces):
+        if not piece.nodes:
+            continue  # such a worker has not been called
         ((_, values),) = engine.sums(worker, number, [what]).open()[1]
         if len(found):
             found[piece.edges if what == WEIGHTS else piece.numbers] = values

@@ -175,7 +175,7 @@ class ScalarNodes:
             elif takes.pick is None:
                 self._blocks.put(takes.into, value)
             else:
-                self._blocks.put_ghosts(takes.into, value[takes.pick])
+                self._blocks.put_ghosts(takes.into, value, takes.pick)
 
     def fire(self, stage: Stage) -> None:
         """Fire a stage forward, whose leaves stand before the others."""
@@ -197,7 +197,9 @@ class ScalarNodes:
             low, high = self._piece.messages[planned.number]
             return [(key, blocks.messages_at(low, high))]
         nodes = self._piece.values[planned.number]
-        return [(key, blocks.values_at(nodes) if planned.kind == FORWARD else blocks.S_at(nodes))]
+        if planned.kind == FORWARD:
+            return [(key, blocks.values_at(nodes))]
+        return [(key, blocks.S_at(nodes) + 0.0)]  # 0 where no message came
 
     def found(self, keys: Iterable[int]) -> Given:
         """Return S or gradients, of all nodes or edges here."""

@@ -19,6 +19,9 @@ EVERYWHERE = -1
 
 GRANULARITIES = ("node", "layer", "partition")
 
+LEVELS, WIDTH = "levels", "width"
+"""The partitioners: contiguous groups of levels, or (of scalar networks) each level cut across."""
+
 FIRING = 1000
 """What firing a node costs beside its arithmetic, in operations: about a microsecond."""
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..protocol.arrays import nbytes
 from ..protocol.errors import LedgerError, PlanError
 from ..protocol.graph import CONSTANT, LEAF, Graph
@@ -21,6 +23,7 @@ from ..protocol.network import Network
 from .partition import (
     EVERYWHERE,
     GRANULARITIES,
+    LEVELS,
     Mapped,
     by_layer,
     by_levels,
@@ -28,7 +31,7 @@ from .partition import (
     by_node,
     costs,
 )
-from .policy import Policy, policy_named
+from .policy import EAGER, Policy, policy_named
 
 if TYPE_CHECKING:
     from ..protocol.network.piece import Piece
@@ -107,7 +110,7 @@ class Plan:
     """
 
     graph: Graph | Network
-    partition: Sequence[int]
+    partition: Sequence[int] | np.ndarray[Any, Any]
     partitions: int
     devices: tuple[str, ...]
     granularity: str
@@ -166,8 +169,8 @@ def plan(
     graph: Graph | Network,
     workers: int = 2,
     granularity: str = "partition",
-    partitioner: str | Mapped = "levels",
-    policy: str = "eager",
+    partitioner: str | Mapped | None = None,
+    policy: str | None = None,
     gpus: int = 0,
     combiner: bool = False,
 ) -> Plan:
@@ -182,10 +185,11 @@ def plan(
             ``"partition"``.
         partitioner: ``"levels"`` (contiguous groups of levels, balanced by work), or your own
             mapping from nodes to partitions: a function of the node, a sequence with one number
-            per node, or a mapping from node ids or names. For a scalar network also ``"width"``
-            (each level cut across, so that all work at once).
-        policy: ``"eager"`` (a node fires when all has come) or ``"level"`` (all wait after each
-            level).
+            per node, or a mapping from node ids or names. For a scalar network also ``"width"``,
+            its default (each level cut across, so that all work at once).
+        policy: ``"eager"`` (a node fires when all has come), ``"wave"`` (level by level, each
+            partition waiting for what it needs), or ``"level"`` (all wait after each level). The
+            default is ``"wave"`` for ``"width"``, and else ``"eager"``.
         gpus: how many partitions get a GPU: those whose tensor-valued nodes have the most work; of
             a scalar network, those with the most edges.
         combiner: sum the messages that a partition has for one node before they leave it: one
@@ -200,12 +204,13 @@ def plan(
         from .network.plan import plan_network
 
         return plan_network(graph, workers, granularity, partitioner, policy, gpus, combiner)
+    partitioner = LEVELS if partitioner is None else partitioner
     if combiner:
         raise PlanError("combiner=True sums the messages of scalar nodes; give it a bw.Network")
     graph.require_dependence()
     graph.require_scalar()
     require_workers(workers)
-    chosen = policy_named(policy)
+    chosen = policy_named(policy or EAGER)
     partition = _partition(graph, workers, granularity, partitioner)
     partitions = max(max(partition) + 1, 1)
     require_gpus(gpus, partitions)
@@ -258,7 +263,7 @@ def _partition(
     require_granularity(granularity, partitioner)
     if not isinstance(partitioner, str):
         return by_mapping(graph, partitioner, workers)
-    if partitioner != "levels":
+    if partitioner != LEVELS:
         scalar = "; 'width' cuts the levels of a bw.Network" * (partitioner == "width")
         raise PlanError(
             f"there is no partitioner {partitioner!r}; choose 'levels', or give a mapping{scalar}"

@@ -59,10 +59,16 @@ def _leaves_when_needed(graph: Graph, partition: Sequence[int], forward: Rounds)
         forward[z] = round
 
 
+LEVEL, WAVE, EAGER = "level", "wave", "eager"
+
 POLICIES = {
-    "level": Policy("level", True, level_rounds),
-    "eager": Policy("eager", False, eager_rounds),
+    LEVEL: Policy(LEVEL, True, level_rounds),
+    WAVE: Policy(WAVE, False, level_rounds),
+    EAGER: Policy(EAGER, False, eager_rounds),
 }
+"""``level``: all wait for all after every level. ``wave``: level by level too, but each waits only
+for what it needs; for partitions that cut the levels across, whose levels then keep in step.
+``eager``: in as few rounds as the cuts allow."""
 
 
 def policy_named(name: str) -> Policy:
@@ -70,4 +76,4 @@ def policy_named(name: str) -> Policy:
     try:
         return POLICIES[name]
     except KeyError:
-        raise PlanError(f"there is no policy {name!r}; choose {' or '.join(POLICIES)}") from None
+        raise PlanError(f"there is no policy {name!r}; choose {', '.join(POLICIES)}") from None

@@ -76,7 +76,9 @@ def _result(options: Namespace, graph: Graph, target: Target) -> PlannedResult:
     )
     if options.engine == "local":
         with progress(f"running on {the_plan.partitions} workers in this process"):
-            return run_locally(the_plan, *target.args, check_finite=options.check_finite)
+            result = run_locally(the_plan, *target.args, check_finite=options.check_finite)
+        assert isinstance(result, PlannedResult)  # what a graph gives
+        return result
     cluster = Cluster(options.workers, options.gpus, options.address, max_actors=options.max_actors)
     cluster.require_room(the_plan)  # before Ray is started, which takes seconds
     with redirect_stdout(WithoutRaysNote(sys.stdout)):
@@ -89,6 +91,7 @@ def _on_ray(options: Namespace, cluster: Cluster, the_plan: Plan, target: Target
     try:
         with progress("running on Ray"):
             result = cluster.run(the_plan, *target.args, check_finite=options.check_finite)
+            assert isinstance(result, PlannedResult)  # what a graph gives
             result.S = dict(result.S.items())  # fetched now, while there are workers to ask
         return result
     finally:

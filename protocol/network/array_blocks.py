@@ -82,9 +82,9 @@ class ArrayBlocks(Blocks):
         """Give nodes their values."""
         self._values[self._library.arrays.asarray(nodes)] = self._library.arrays.asarray(values)
 
-    def put_ghosts(self, places: Ints, values: Floats) -> None:
+    def put_ghosts(self, places: Ints, values: Floats, pick: Ints) -> None:
         """Give ghosts the values of the nodes that they stand for, which live elsewhere."""
-        self.put(places, values)
+        self.put(places, values[pick])
 
     def put_slots(self, places: Ints, messages: Floats) -> None:
         """Put messages from elsewhere into their slots."""
@@ -105,7 +105,7 @@ class ArrayBlocks(Blocks):
         return self._fetched(self._values, places)
 
     def S_at(self, places: Ints | slice) -> Floats:
-        """Return S, in host memory; 0 where no message came."""
+        """Return S, in host memory."""
         return self._fetched(self._S, places)
 
     def _fetched(self, numbers: Array, places: Ints | slice) -> Floats:
@@ -113,7 +113,7 @@ class ArrayBlocks(Blocks):
         return self._library.fetch(numbers[at].copy())
 
     def _begin(self) -> None:
-        self._S.fill(0.0)
+        self._S[:] = 0.0
 
     def _fire(self, low: int, high: int) -> None:
         values = self._values
@@ -152,7 +152,7 @@ class ArrayBlocks(Blocks):
         for position, each in enumerate(block.inputs):
             rule = rules[position]
             if rule is not None and block.live >> position & 1:
-                message = self._library.arrays.broadcast_to(rule(received, u, *arguments), u.shape)
+                message = np.broadcast_to(rule(received, u, *arguments), u.shape)
                 self._S[each.columns] += each.back @ message
 
     def _send_sum(self, block: _Block) -> None:

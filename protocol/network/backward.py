@@ -53,7 +53,7 @@ def backward_network(network: Network, *inputs: Any, check_finite: bool = False)
     ledger.check()
     result = NetworkResult(
         value=float(blocks.values_at(np.array([piece.output]))[0]),
-        grads=blocks.S_at(piece.leaves),
+        grads=blocks.S_at(piece.leaves) + 0.0,  # 0 where no message came
         ledger=ledger,
         timeline=[
             Span(0, "forward", "compute", begin, turn),

@@ -40,7 +40,8 @@ class Blocks(ABC):
         if len(self.piece.constants):
             self.put(self.piece.constants, self.piece.constant_values)
         if len(self.piece.fixed):
-            self.put_ghosts(self.piece.fixed, self.piece.fixed_values)
+            fixed = self.piece.fixed
+            self.put_ghosts(fixed, self.piece.fixed_values, np.arange(len(fixed)))
 
     def fire(self, low: int, high: int) -> None:
         """Compute the values of the blocks ``low`` to ``high``."""
@@ -81,8 +82,8 @@ class Blocks(ABC):
         """Give nodes their values."""
 
     @abstractmethod
-    def put_ghosts(self, places: Ints, values: Floats) -> None:
-        """Give ghosts the values of the nodes that they stand for, which live elsewhere."""
+    def put_ghosts(self, places: Ints, values: Floats, pick: Ints) -> None:
+        """Give ghosts the values of nodes that live elsewhere: ``values[pick]`` to ``places``."""
 
     @abstractmethod
     def put_slots(self, places: Ints, messages: Floats) -> None:
@@ -102,7 +103,7 @@ class Blocks(ABC):
 
     @abstractmethod
     def S_at(self, places: Ints | slice) -> Floats:
-        """Return S, in host memory; 0 where no message came."""
+        """Return S, in host memory, to the bit; -0.0 where no message came."""
 
     @abstractmethod
     def _begin(self) -> None:

@@ -79,7 +79,8 @@ class _Columns:
             if graph.nodes[edge.source].primitive == LEAF:
                 at = self.inputs[self.place[edge.target]] + edge.position
                 self.live[self.source[at]] = 1
-        self.live[self.place[graph.output]] |= graph.on_network[graph.output]
+        if graph.nodes[graph.output].primitive == LEAF:
+            self.live[self.place[graph.output]] = 1
         names = sorted(self.names)
         number = np.empty(len(names) + 1, np.int16)
         number[-1] = -1

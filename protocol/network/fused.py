@@ -64,8 +64,7 @@ def kernels(names: tuple[str, ...]) -> Kernels:
                     total = 0.0
                     if what == WEIGHTED:
                         for k in range(e, end):
-                            ahead = min(k + AHEAD, last)
-                            to_read(values, np.int64(source[ahead] & POSITION))
+                            to_read(values, np.int64(source[min(k + AHEAD, last)] & POSITION))
                             total += weight[k] * values[source[k] & POSITION]
                     else:
                         for k in range(e, end):
@@ -129,8 +128,7 @@ def kernels(names: tuple[str, ...]) -> Kernels:
                 delta[u] = d
                 if what == WEIGHTED:
                     for k in range(e, end):
-                        ahead = max(k, AHEAD) - AHEAD
-                        to_write(pairs, 2 * np.int64(source[ahead] & POSITION))
+                        to_write(pairs, 2 * np.int64(source[k - min(k, AHEAD)] & POSITION))
                         z_and_first = source[k]
                         at = z_and_first & POSITION
                         gradient[k] = d * pairs[at, 0]
@@ -161,3 +159,20 @@ def place(nodes: Any, given: Any, slots: Any, values: Any, pairs: Any) -> None:
             values[slot] = value
             pairs[slot, 0] = value
             pairs[slot, 1] = -0.0
+
+
+@njit(cache=True, nogil=True)
+def place_ghosts(places: Any, given: Any, pick: Any, values: Any, pairs: Any) -> None:
+    """Give ghosts the values of nodes that live elsewhere: ``given[pick[k]]`` to ``places[k]``."""
+    for k in range(len(places)):
+        place, value = places[k], given[pick[k]]
+        values[place] = value
+        pairs[place, 0] = value
+        pairs[place, 1] = -0.0
+
+
+@njit(cache=True, nogil=True)
+def place_slots(places: Any, messages: Any, pairs: Any) -> None:
+    """Put messages from elsewhere into their slots."""
+    for k in range(len(places)):
+        pairs[places[k], 1] = messages[k]

@@ -37,15 +37,13 @@ class FusedBlocks(Blocks):
         """Give nodes their values."""
         fused.place(nodes, values, self.piece.slots, self.values, self.pairs)
 
-    def put_ghosts(self, places: Ints, values: Floats) -> None:
+    def put_ghosts(self, places: Ints, values: Floats, pick: Ints) -> None:
         """Give ghosts the values of the nodes that they stand for, which live elsewhere."""
-        self.values[places] = values
-        self.pairs[places, 0] = values
-        self.pairs[places, 1] = -0.0
+        fused.place_ghosts(places, values, pick, self.values, self.pairs)
 
     def put_slots(self, places: Ints, messages: Floats) -> None:
         """Put messages from elsewhere into their slots."""
-        self.pairs[places, 1] = messages
+        fused.place_slots(places, messages, self.pairs)
 
     def define(self, S: float) -> None:
         """Define S at the output, which lives here: the article's S = 1."""
@@ -54,7 +52,7 @@ class FusedBlocks(Blocks):
     def found(self, what: int) -> Floats:
         """Return S at each node here, or the gradients of the weights or biases here."""
         if what == S:
-            return self.S_at(slice(self.piece.nodes))
+            return self.S_at(slice(self.piece.nodes)) + 0.0  # where no message came, too
         return self.gradient if what == WEIGHTS else self.delta
 
     def values_at(self, places: Ints | slice) -> Floats:
@@ -62,9 +60,8 @@ class FusedBlocks(Blocks):
         return np.array(self.values[places])
 
     def S_at(self, places: Ints | slice) -> Floats:
-        """Return S; 0 where no message came."""
-        # -0.0, which every sum began with, becomes 0.0.
-        return np.array(self.pairs[places, 1]) + 0.0
+        """Return S, to the bit; -0.0, with which every sum began, where no message came."""
+        return np.array(self.pairs[places, 1])
 
     def _begin(self) -> None:
         """Do nothing: S begins anew where values are put."""

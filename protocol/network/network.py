@@ -427,11 +427,13 @@ class Network:
 
     def per_node(self, in_place: Floats) -> Floats:
         """Return an array in the maker's node order from one in firing order."""
-        return in_place if self.place is None else in_place[self.place]
+        if self.place is None or not len(in_place):
+            return in_place
+        return in_place[self.place]
 
     def per_edge(self, in_place: Floats) -> Floats:
         """Return an array in the maker's edge order from one in firing order."""
-        if self.piece.edges is None:
+        if self.piece.edges is None or not len(in_place):
             return in_place
         out = np.empty_like(in_place)
         out[self.piece.edges] = in_place
@@ -451,12 +453,12 @@ class Network:
     @property
     def weight(self) -> Floats:
         """The weight of each edge; empty where no node weighs its inputs."""
-        return self.per_edge(self.piece.weight) if len(self.piece.weight) else self.piece.weight
+        return self.per_edge(self.piece.weight)
 
     @property
     def bias(self) -> Floats:
         """The bias of each node; empty where no node is a sum."""
-        return self.per_node(self.piece.bias) if len(self.piece.bias) else self.piece.bias
+        return self.per_node(self.piece.bias)
 
     @property
     def operation(self) -> list[str]:
@@ -468,7 +470,7 @@ class Network:
     def with_parameters(self, weight: Any = None, bias: Any = None) -> Network:
         """Return the same network with other weights or biases; the order is not made again."""
         piece = self.piece
-        changes = {}
+        changes: dict[str, Any] = {}
         if weight is not None:
             weights = np.broadcast_to(_numbers(weight, "weight"), len(piece.weight))
             _require_finite(weights, "weight", "edge")

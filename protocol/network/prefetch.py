@@ -16,7 +16,7 @@ AHEAD = 24
 
 
 def _prefetch(write: int) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def prefetch(typing: Any, array: Any, entry: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             data = context.make_array(array)(context, builder, arguments[0]).data

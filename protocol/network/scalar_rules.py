@@ -68,24 +68,24 @@ def _compiled(rule: Rule) -> Rule:
         if isinstance(names.get(name), FunctionType):
             names[name] = _compiled(names[name])
     copy = FunctionType(rule.__code__, names, rule.__name__, rule.__defaults__, rule.__closure__)
-    return njit(copy)  # type: ignore[no-any-return]
+    return njit(copy)
 
 
 def _value_of(rule: Rule, inputs: int) -> Compiled:
     """Give every value rule three arguments. A truth value becomes 1.0 or 0.0."""
     if inputs == 1:
-        return njit(lambda a, b, c: 1.0 * rule(a))  # type: ignore[no-any-return]
+        return njit(lambda a, b, c: 1.0 * rule(a))
     if inputs == 2:
-        return njit(lambda a, b, c: 1.0 * rule(a, b))  # type: ignore[no-any-return]
-    return njit(lambda a, b, c: 1.0 * rule(a, b, c))  # type: ignore[no-any-return]
+        return njit(lambda a, b, c: 1.0 * rule(a, b))
+    return njit(lambda a, b, c: 1.0 * rule(a, b, c))
 
 
 def _message_of(rule: Rule, inputs: int) -> Compiled:
     if inputs == 1:
-        return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a))  # type: ignore[no-any-return]
+        return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a))
     if inputs == 2:
-        return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b))  # type: ignore[no-any-return]
-    return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b, c))  # type: ignore[no-any-return]
+        return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b))
+    return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b, c))
 
 
 @njit
@@ -130,7 +130,7 @@ def value_of(names: Sequence[str]) -> Compiled:
                 return rule(a, b, c)
             return rest(op, a, b, c)
 
-        return value  # type: ignore[no-any-return]
+        return value
 
     chain: Compiled = njit(lambda op, a, b, c: np.nan)
     for number, name in enumerate(names):
@@ -148,7 +148,7 @@ def message_of(names: Sequence[str], position: int) -> Compiled:
                 return rule(S, u, a, b, c)
             return rest(op, S, u, a, b, c)
 
-        return message  # type: ignore[no-any-return]
+        return message
 
     chain: Compiled = njit(lambda op, S, u, a, b, c: np.nan)
     for number, name in enumerate(names):

@@ -148,7 +148,7 @@ class _Layout:
         )
 
     def _add(self, *fields: Any) -> int:
-        self.frames.append((fields, len(self.frames)))  # type: ignore[arg-type]
+        self.frames.append((fields, len(self.frames)))
         return len(self.frames) - 1
 
     def _route_messages(self) -> None:
@@ -285,9 +285,8 @@ class _Layout:
         of_whole = self.block_of_head[blocks]
         start = np.append(self.heads[blocks], self.begins[p + 1]) - self.begins[p]
         wave = self.wave_of(p) - self.blocks[p]
-        edges = _edges_of(nodes, whole.inputs)
         inputs = np.concatenate([[0], np.cumsum(np.diff(whole.inputs)[nodes])])
-        source = self._sources(p, nodes, edges, inputs)
+        edges, source = self._sources(p, nodes, inputs)
         slots = self.lanes.slots[nodes]
         ends = np.concatenate([[0], np.cumsum(slots)]) + self.count[p]
         piece = Piece(
@@ -329,32 +328,17 @@ class _Layout:
             values[self.whole.constants] = self.whole.constant_values
         return values[nodes]
 
-    def _sources(self, p: int, nodes: Ints, edges: Ints, inputs: Ints) -> Ints:
-        """Return for each edge the node, slot or ghost here that it comes from."""
-        lanes = self.lanes
-        at = self.whole.source[edges] & POSITION
-        here = self.partition[at] == p
-        direct = lanes.direct[edges] == 1
-        goes = lanes.goes[edges].astype(np.int64)
-        target = np.repeat(nodes, np.diff(inputs))
-        live = _live_edges(
-            edges, self.whole.inputs[target], self._kind()[target], self.live[target]
-        )
-        source = self.local[at]
-        slotted = here & live & ~direct
-        source[slotted] = self.count[p] + goes[slotted]
-        # A message that never goes needs no slot: the edge comes from the node itself.
-        crossing = ~here & live
-        source[crossing] = self.ghost[goes[crossing]]
-        dead = ~here & ~live
-        behind = self.count[p] + self.slots_of[p] + self.ghosts[p]
-        source[dead] = behind + np.arange(int(dead.sum()))
-        return source.astype(np.uint32)
-
-
-def _live_edges(edges: Ints, first: Ints, kind: Ints, live: Ints) -> Any:
-    position = edges - first
-    return np.where(kind == PRIMITIVE, (live >> np.minimum(position, 7)) & 1, live > 0).astype(bool)
+    def _sources(self, p: int, nodes: Ints, inputs: Ints) -> tuple[Ints, Ints]:
+        """Return the edges of a partition, and for each the node, slot or ghost it comes from."""
+        whole, lanes = self.whole, self.lanes
+        edges = np.empty(inputs[-1], np.int32 if len(whole.source) < 2**31 else np.int64)
+        source = np.empty(inputs[-1], np.uint32)
+        _find_sources(
+            nodes, whole.inputs, whole.source, self._kind(), self.live, self.partition, p,
+            self.local, lanes.direct, lanes.goes, self.ghost, self.count[p],
+            self.count[p] + self.slots_of[p] + self.ghosts[p], edges, source,
+        )  # fmt: skip
+        return edges, source
 
 
 def _by_stage(fields: Fields) -> Any:
@@ -371,18 +355,31 @@ def _turns(order: Any, heads: Any, lengths: Any, turns: Any, sequence: Any) -> N
 
 
 @njit(cache=True)
-def _edges_of(nodes: Any, inputs: Any) -> Any:
-    """Return the edges of these nodes, node by node."""
-    total = 0
-    for u in nodes:
-        total += inputs[u + 1] - inputs[u]
-    edges = np.empty(total, np.int64)
+def _find_sources(
+    nodes: Any, inputs: Any, whole_source: Any, kind: Any, live: Any, partition: Any, place: int,
+    local: Any, direct: Any, goes: Any, ghost: Any, slots: int, behind: int, edges: Any,
+    source: Any,
+) -> None:  # fmt: skip
+    """Number the edges of these nodes, and say where each comes from.
+
+    ``slots`` is where slots begin in this place, and ``behind`` where the ghosts do over which no
+    message goes back.
+    """
     k = 0
     for u in nodes:
         for e in range(inputs[u], inputs[u + 1]):
+            z = whole_source[e] & POSITION
+            sends = live[u] and (kind[u] != PRIMITIVE or (live[u] >> (e - inputs[u])) & 1)
+            if partition[z] == place:
+                # A message that never goes needs no slot: the edge comes from the node itself.
+                source[k] = slots + goes[e] if sends and not direct[e] else local[z]
+            elif sends:
+                source[k] = ghost[goes[e]]
+            else:
+                source[k] = behind
+                behind += 1
             edges[k] = e
             k += 1
-    return edges
 
 
 @njit(cache=True)

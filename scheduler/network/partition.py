@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,6 @@ from numba import njit
 from ...protocol.errors import PlanError
 from ...protocol.network import Network
 from ...protocol.network.piece import POSITION, Ints
-
-LEVELS, WIDTH = "levels", "width"
 
 NODE = 10
 """What a node costs beside its edges, in edges: about as long as an activation takes."""
@@ -72,7 +70,7 @@ def by_mapping(network: Network, mapping: Any, workers: int) -> Ints:
     """
     if isinstance(mapping, Mapping):
         raise PlanError("give the partitions of a network as an array with a number for each node")
-    if isinstance(mapping, Callable):  # type: ignore[arg-type]
+    if callable(mapping):
         found = np.array([mapping(u) for u in range(network.nodes)])
     else:
         found = np.asarray(mapping)

@@ -10,6 +10,7 @@ import numpy as np
 from ...protocol.errors import PlanError
 from ...protocol.network import Network
 from ...protocol.network.piece import Ints
+from ..partition import LEVELS, WIDTH
 from ..plan import (
     CPU,
     GPU,
@@ -20,12 +21,12 @@ from ..plan import (
     require_granularity,
     require_workers,
 )
-from ..policy import policy_named
+from ..policy import EAGER, LEVEL, WAVE, policy_named
 from .lay_out import LaidOut, lay_out
-from .partition import LEVELS, WIDTH, by_layer, by_levels, by_mapping, by_node, by_width
+from .partition import by_layer, by_levels, by_mapping, by_node, by_width
 from .rounds import eager_rounds, level_rounds
 
-_ROUNDS = {"eager": eager_rounds, "level": level_rounds}
+_ROUNDS = {EAGER: eager_rounds, LEVEL: level_rounds, WAVE: level_rounds}
 
 
 def plan_network(
@@ -33,17 +34,19 @@ def plan_network(
     workers: int,
     granularity: str,
     partitioner: Any,
-    policy: str,
+    policy: str | None,
     gpus: int,
     combiner: bool,
 ) -> Plan:
     """Plan a pass of a scalar network; see :func:`backwave.plan`."""
     require_workers(workers)
-    chosen = policy_named(policy)
+    partitioner = WIDTH if partitioner is None else partitioner
+    across = granularity == "partition" and isinstance(partitioner, str) and partitioner == WIDTH
+    chosen = policy_named(policy or (WAVE if across else EAGER))
     partition = _partition(network, workers, granularity, partitioner)
     partitions = int(partition.max()) + 1
     require_gpus(gpus, partitions)
-    rounds = _ROUNDS[policy](network, partition)
+    rounds = _ROUNDS[chosen.name](network, partition)
     laid_out = lay_out(network, partition, rounds, partitions, combiner)
     stages, frames = _stages_and_frames(laid_out)
     place = network.place

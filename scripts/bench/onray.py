@@ -13,6 +13,7 @@ import ray
 from ...actors.cluster import Cluster
 from ...protocol.arrays import Array
 from ...protocol.backward import backward
+from ...protocol.graph import Graph
 from ...protocol.message import CALLER
 from ...protocol.trace import leaf_values, trace
 from ...scheduler.plan import Plan, plan
@@ -58,8 +59,9 @@ class BareCalls:
 
     def _shapes(self, number: int) -> list[Any]:
         frame = self._plan.frames[number]
-        nodes = self._plan.graph.nodes
-        edges = self._plan.graph.edges
+        graph = self._plan.graph
+        assert isinstance(graph, Graph)
+        nodes, edges = graph.nodes, graph.edges
         keys = frame.keys if frame.kind != "backward" else [edges[key].source for key in frame.keys]
         return [(nodes[u].shape, nodes[u].dtype) for u in keys]
 

@@ -90,8 +90,9 @@ def test_rounds_by_hand():
 def test_policies_go_by_name():
     assert {name: policy.barrier for name, policy in POLICIES.items()} == {
         "level": True,
+        "wave": False,
         "eager": False,
     }
     assert all(policy_named(name) is policy for name, policy in POLICIES.items())
-    with pytest.raises(PlanError, match="no policy 'lazy'; choose level or eager"):
+    with pytest.raises(PlanError, match="no policy 'lazy'; choose level, wave, eager"):
         policy_named("lazy")

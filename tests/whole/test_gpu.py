@@ -13,6 +13,8 @@ from backwave.scripts.functions import GPUS_LACK
 from backwave.scripts.load import load_target
 
 from ..protocol.cases import CASES, FLAT
+from ..protocol.network.drawn import assert_close as assert_network_close
+from ..protocol.network.drawn import network
 from .conftest import EXAMPLES, ROOT, function_of, traced
 
 pytestmark = pytest.mark.gpu
@@ -141,3 +143,31 @@ def test_every_rule_on_a_gpu():
             except Exception as error:  # all of them in one report
                 troubles.append(f"{case}: {type(error).__name__}: {error}")
     assert not troubles, "\n\n".join(troubles)
+
+
+@pytest.mark.parametrize("combiner", [False, True])
+@pytest.mark.parametrize("partitioner", ["levels", "width"])
+def test_a_scalar_network_on_a_gpu(partitioner, combiner):
+    made = network(4, nodes=200, edges=1500, given=20)
+    net = made.network
+    reference = bw.backward(net, made.inputs)
+    for gpus in (1, 2):
+        the_plan = bw.plan(net, 2, partitioner=partitioner, combiner=combiner, gpus=gpus)
+        result = bw.run_locally(the_plan, made.inputs)
+        assert [share.device for share in result.workers].count("gpu") == gpus
+        assert result.ledger.messages == net.num_edges
+        assert_network_close(result, reference, rtol=1e-9)
+
+
+def test_a_traced_scalar_graph_on_a_gpu():
+    def loop(w, x):
+        total = 0.0
+        for i in range(8):
+            total = np.tanh(total + w[i] * x[i]) / (1.0 + w[i] * w[i])
+        return np.where(total > 0.0, total, total**3) + np.maximum(total, 0.1)
+
+    args = np.linspace(-1, 1, 8), np.linspace(0.5, 2, 8)
+    net = bw.Network.from_graph(bw.trace(loop, *args))
+    inputs = np.concatenate(args)
+    result = bw.run_locally(bw.plan(net, 1, gpus=1), inputs)
+    assert_network_close(result, bw.backward(net, inputs), rtol=1e-9)
