@@ -1,4 +1,4 @@
-"""``backwave count``: the size of a network, and what each wave sends and costs. No Ray."""
+"""``backwave count``: the size of a network, and what each wave sends and costs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 
 from ..protocol import work
 from ..protocol.arrays import nbytes
+from ..protocol.errors import ArgumentError
 from ..protocol.gradient_network import gradient_network
 from ..protocol.graph import Graph
 from ..protocol.trace import trace
+from . import count_sizes
 from .load import call, load_target
 from .show import console, count, print_json, progress, size, table
 
@@ -91,7 +93,29 @@ def second_order(graph: Graph) -> SecondOrder:
 
 
 def run(options: Namespace) -> None:
-    """Run the command."""
+    """Run the command: on the network of a file, or on networks of several sizes."""
+    _require_one(options)
+    if options.sizes:
+        count_sizes.run(options)
+    else:
+        _count_file(options)
+
+
+def _require_one(options: Namespace) -> None:
+    """Raise unless the options go together."""
+    if not options.sizes and not options.target:
+        raise ArgumentError("give FILE.py:function, or --sizes 1e3,1e4,1e5")
+    if options.sizes and options.target:
+        raise ArgumentError(f"give {options.target} or --sizes, not both")
+    if options.sizes and options.second_order:
+        raise ArgumentError("--second-order goes with FILE.py:function, and not with --sizes")
+    if not options.sizes:
+        for name in ("generator", "naive", "workers", "out_dir"):
+            if getattr(options, name):
+                raise ArgumentError(f"--{name.replace('_', '-')} goes with --sizes")
+
+
+def _count_file(options: Namespace) -> None:
     target = load_target(options.target)
     with progress(f"tracing {target.title}"):
         graph = call(target, lambda: trace(target.function, *target.args, argnums=0))

@@ -13,6 +13,7 @@ from ..protocol.errors import BackwaveError
 from ..scheduler.partition import GRANULARITIES
 from ..scheduler.policy import POLICIES
 from . import bench, count, functions, run
+from .growth import GENERATORS, SMALLEST
 
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
@@ -39,6 +40,22 @@ def _at_least(lowest: int) -> Any:
 
     number.__name__ = "whole number"
     return number
+
+
+def _sizes(text: str) -> list[int]:
+    """Take ``1e3,1e4`` as numbers of edges, each once and in order."""
+    sizes = set()
+    for part in text.split(","):
+        try:
+            value = float(part)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{part!r} is no number of edges") from None
+        if not (value.is_integer() and value >= SMALLEST):
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is no number of edges; give whole numbers from {SMALLEST}"
+            )
+        sizes.add(int(value))
+    return sorted(sizes)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,13 +104,34 @@ def parser() -> argparse.ArgumentParser:
     )
     runs.add_argument("--trace", metavar="FILE.json", help="where the timeline goes")
 
-    counts = commands.add_parser("count", help="count nodes, edges, messages and work; no Ray")
+    counts = commands.add_parser("count", help="count nodes, edges, messages and work")
     counts.set_defaults(run=count.run)
-    _target(counts)
+    _target(counts, nargs="?")
     counts.add_argument(
         "--second-order",
         action="store_true",
         help="also the gradient network's size, and what a Hessian-vector product costs",
+    )
+    growing = counts.add_argument_group("networks of several sizes, instead of a file")
+    growing.add_argument(
+        "--sizes",
+        type=_sizes,
+        metavar="1e3,1e4,...",
+        help="measure how counts and times grow; in edges",
+    )
+    growing.add_argument(
+        "--generator", choices=GENERATORS, help="of layers (default), or drawn at random"
+    )
+    growing.add_argument(
+        "--naive",
+        action="store_true",
+        help="also the naive algorithm, on sizes that take it a minute at most",
+    )
+    growing.add_argument(
+        "--workers", type=_at_least(1), metavar="N", help="also over N workers on Ray"
+    )
+    growing.add_argument(
+        "--out-dir", metavar="DIR", help="where the figure goes; default: out/count"
     )
 
     lists = commands.add_parser("functions", help="list every function that can be differentiated")
@@ -113,9 +151,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _target(command: argparse.ArgumentParser) -> None:
+def _target(command: argparse.ArgumentParser, nargs: str | None = None) -> None:
     command.add_argument(
-        "target", metavar="FILE.py[:function]", help="the function defaults to loss"
+        "target",
+        nargs=nargs,
+        metavar="FILE.py[:function]",
+        help="the function defaults to loss",
     )
     _json(command)
 
