@@ -189,7 +189,7 @@ def plan(
             its default (each level cut across, so that all work at once).
         policy: ``"eager"`` (a node fires when all has come), ``"wave"`` (level by level, each
             partition waiting for what it needs), or ``"level"`` (all wait after each level). The
-            default is ``"wave"`` for ``"width"``, and else ``"eager"``.
+            default is ``"eager"``, but ``"wave"`` where ``"width"`` cuts many edges.
         gpus: how many partitions get a GPU: those whose tensor-valued nodes have the most work; of
             a scalar network, those with the most edges.
         combiner: sum the messages that a partition has for one node before they leave it: one

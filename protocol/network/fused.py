@@ -18,7 +18,7 @@ from .prefetch import AHEAD as _EDGES_AHEAD
 from .prefetch import to_read, to_write
 from .scalar_rules import message_of, value_of
 
-AHEAD = np.uint64(_EDGES_AHEAD)
+AHEAD: Any = np.uint64(_EDGES_AHEAD)
 _FIRST_BIT = np.uint32(31)
 assert np.uint32(1) << _FIRST_BIT == FIRST
 

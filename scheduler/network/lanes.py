@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...protocol.network.piece import LEAF, POSITION, PRIMITIVE, Ints, Piece
+from ...protocol.errors import PlanError
+from ...protocol.network.piece import LEAF, POSITION, PRIMITIVE, Ints
+from .places import Places
 
 compiled = njit(cache=True)
 
@@ -28,6 +30,8 @@ class Lanes(NamedTuple):
     direct: for each edge, whether it goes to a node there.
     stage, node, slot: for each lane its sending stage, the node it goes to, and that node's slot.
     slots: how many slots each node has.
+    slots_of: how many slots each partition has.
+    combined: whether messages to one node share a lane.
     cut_edges: how many edges are cut.
     """
 
@@ -37,27 +41,29 @@ class Lanes(NamedTuple):
     node: Ints
     slot: Ints
     slots: Ints
+    slots_of: Ints
+    combined: bool
     cut_edges: int
 
 
-def lanes_of(
-    piece: Piece,
-    partition: Ints,
-    order: Ints,
-    stage: Ints,
-    sequence: Ints,
-    partitions: int,
-    combiner: bool,
-) -> Lanes:
+def lanes_of(places: Places, combiner: bool) -> Lanes:
     """Find the lanes.
 
-    ``order`` has the nodes by partition, in their order there; ``stage`` and ``sequence`` are, of
-    each node, the stage in which it fires backwards, and its turn among those of its partition.
+    Raises:
+        PlanError: there are more than can be numbered in 31 bits.
+
     """
+    piece, partition, partitions = places.whole, places.partition, places.partitions
+    stage, sequence = places.down_stage, places.sequence()
     arrays = piece.wave, piece.start, piece.kind, piece.live, piece.inputs, piece.source
     nodes, edges = piece.nodes, len(piece.source)
     slots = np.zeros(nodes, np.int64)
     cut = _survey(*arrays, partition, sequence, combiner, slots)
+    if nodes + cut + int(slots.sum()) > POSITION:
+        raise PlanError(
+            f"{cut:,} edges are cut, more than can be numbered in 31 bits; use the combiner, or "
+            f"another partitioner"
+        )
     goes, direct = np.zeros(edges, np.uint32), np.zeros(edges, np.uint8)
     lane_stage, lane_node = np.zeros(cut, np.int64), np.zeros(cut, np.uint32)
     if combiner:
@@ -66,7 +72,7 @@ def lanes_of(
         )
         lane_stage, lane_node = lane_stage[:count], lane_node[:count]
         slots = np.bincount(lane_node, minlength=nodes).astype(np.int64)
-    offsets = _offsets(partition, order, slots, partitions)
+    offsets = _offsets(places, slots)
     lane_slot = np.zeros(len(lane_node), np.int64)
     if combiner:
         _fill(lane_node, offsets, lane_slot)
@@ -75,17 +81,17 @@ def lanes_of(
             *arrays, partition, stage, slots, offsets, goes, direct, lane_stage, lane_node,
             lane_slot,
         )  # fmt: skip
-    return Lanes(goes, direct, lane_stage, lane_node, lane_slot, slots, cut)
+    slots_of = np.bincount(partition, weights=slots, minlength=partitions).astype(np.int64)
+    return Lanes(goes, direct, lane_stage, lane_node, lane_slot, slots, slots_of, combiner, cut)
 
 
-def _offsets(partition: Ints, order: Ints, slots: Ints, partitions: int) -> Ints:
+def _offsets(places: Places, slots: Ints) -> Ints:
     """Return for each node where its slots begin among those of its partition."""
-    counts = np.bincount(partition, minlength=partitions)
-    in_order = slots[order]
+    in_order = slots[places.order]
     before = np.cumsum(in_order) - in_order
-    base = np.append(before, 0)[np.cumsum(counts) - counts]
+    base = np.append(before, 0)[places.begins[:-1]]
     offsets = np.empty(len(slots), np.int64)
-    offsets[order] = before - np.repeat(base, counts)
+    offsets[places.order] = before - np.repeat(base, places.count)
     return offsets
 
 

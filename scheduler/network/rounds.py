@@ -21,7 +21,11 @@ def level_rounds(network: Network, partition: Ints) -> Rounds:
 
 
 def eager_rounds(network: Network, partition: Ints) -> Rounds:
-    """Fire when all has come: a node's round is the most cuts on any path that leads to it."""
+    """Fire when all has come: a node's round is the most cuts on any path that leads to it.
+
+    Each such round is in two: first what others wait for, with all that leads to it there, and
+    then the rest, while those messages are on their way.
+    """
     piece = network.piece
     forward = np.zeros(network.nodes, np.int64)
     given, constant = np.zeros((2, network.nodes), np.uint8)
@@ -31,7 +35,12 @@ def eager_rounds(network: Network, partition: Ints) -> Rounds:
     backward = np.full(network.nodes, forward[piece.output])
     kind, live = (np.repeat(each, np.diff(piece.start)) for each in (piece.kind, piece.live))
     _down(piece.inputs, piece.source, kind, live, partition, backward)
-    return forward, backward
+    awaited_up, awaited_down = np.zeros((2, network.nodes), np.uint8)
+    _await_values(piece.inputs, piece.source, partition, constant, forward, awaited_up)
+    _await_messages(piece.inputs, piece.source, kind, live, partition, backward, awaited_down)
+    # At the output the wave turns within a round, unless somebody waits for what comes first.
+    turned = 1 + np.any(awaited_down) - awaited_down
+    return 2 * forward + 1 - awaited_up, 2 * backward + turned
 
 
 @njit(cache=True)
@@ -65,3 +74,35 @@ def _down(inputs: Any, source: Any, kind: Any, live: Any, partition: Any, rounds
                 continue
             z = source[e] & POSITION
             rounds[z] = max(rounds[z], rounds[u] + (partition[z] != partition[u]))
+
+
+@njit(cache=True)
+def _await_values(
+    inputs: Any, source: Any, partition: Any, constant: Any, rounds: Any, awaited: Any
+) -> None:
+    """Mark the nodes whose values go elsewhere, or lead to such in the same round."""
+    n = len(inputs) - 1
+    for back in range(n):
+        u = n - 1 - back
+        for e in range(inputs[u], inputs[u + 1]):
+            z = source[e] & POSITION
+            if constant[z]:
+                continue
+            if partition[z] != partition[u] or (awaited[u] and rounds[z] == rounds[u]):
+                awaited[z] = 1
+
+
+@njit(cache=True)
+def _await_messages(
+    inputs: Any, source: Any, kind: Any, live: Any, partition: Any, rounds: Any, awaited: Any
+) -> None:
+    """Mark the nodes that send messages elsewhere, or to such in the same round."""
+    for u in range(len(inputs) - 1):
+        if not live[u]:
+            continue
+        for e in range(inputs[u], inputs[u + 1]):
+            if kind[u] == PRIMITIVE and not (live[u] >> (e - inputs[u])) & 1:
+                continue
+            z = source[e] & POSITION
+            if partition[z] != partition[u] or (awaited[z] and rounds[z] == rounds[u]):
+                awaited[u] = 1
