@@ -80,8 +80,15 @@ def _spread(sizes: Sequence[Size], workers: int) -> Shown:
         for s in sizes
         if (w := s.workers)
     ]
+    note = None
+    largest = sizes[-1].workers
+    if largest and largest.frames:
+        note = (
+            f"Each level is cut across, and waits for frames from the one before: the largest "
+            f"network takes {seconds(largest.seconds / largest.frames)} for each."
+        )
     columns = ("E", "time", "speed-up", "cross messages", "frames", "bytes", "∆S")
-    return Shown(f"The same wave over {workers} workers on Ray", columns, rows)
+    return Shown(f"The same wave over {workers} workers on Ray", columns, rows, note=note)
 
 
 def _slopes(report: Report) -> Shown:

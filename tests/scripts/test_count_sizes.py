@@ -89,7 +89,9 @@ def test_random_networks(capsys):
 
 def test_over_workers(capsys, monkeypatch):
     monkeypatch.setattr(count_sizes, "Cluster", InThisProcess)
+    alone = said_json(capsys, "--sizes", "1e3,3e3")
     said = said_json(capsys, "--sizes", "1e3,3e3", "--workers", "2")
+    assert said["bytes_needed"] == 3 * alone["bytes_needed"]
     for size in said["sizes"]:
         over = size["workers"]
         assert over["difference"] == 0
@@ -100,6 +102,7 @@ def test_over_workers(capsys, monkeypatch):
     assert main(["count", "--sizes", "1e3,3e3", "--workers", "2"]) == 0
     text = capsys.readouterr().out
     assert "over 2 workers" in text
+    assert "Each level is cut across" in text
     assert max(map(len, text.splitlines())) <= 80
     assert "2 workers" in Path("out/count/layered.html").read_text()
 

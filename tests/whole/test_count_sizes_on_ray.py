@@ -1,0 +1,17 @@
+"""What ``backwave count --sizes --workers`` measures, on the real workers."""
+
+import backwave as bw
+from backwave.scripts.growth import inputs_for, spread
+
+
+def test_a_network_spread_over_workers_has_the_same_bits(cluster):
+    network = bw.Network.layered(20, 5, 3)
+    given = inputs_for(network)
+    S = bw.backward(network, given).S
+    found = spread(cluster, network, given, S)
+    assert found.difference == 0
+    assert found.seconds > 0
+    assert 0 < found.cross_messages == found.cut_edges < network.num_edges
+    assert found.payload_bytes == 8 * found.cross_messages
+    # It can tell.
+    assert spread(cluster, network, given, S + 1.0).difference > 0.9
