@@ -32,7 +32,7 @@ h1 { font-size: 1.5rem; margin: 0; }
 h2 { font-size: 1.05rem; margin: 2.5rem 0 .5rem; }
 p { margin: .25rem 0; color: var(--faint); max-width: 46rem; }
 .wide { overflow-x: auto; }
-svg { display: block; width: 100%%; height: auto; min-width: 56rem; margin-top: 1.5rem; }
+svg { display: block; max-width: 100%%; min-width: 45rem; height: auto; margin-top: 1.5rem; }
 svg text { font-family: system-ui, sans-serif !important; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .25rem .9rem; text-align: right; white-space: nowrap; }

@@ -71,7 +71,7 @@ def _spread(sizes: Sequence[Size], workers: int) -> Shown:
         (
             count(s.edges),
             seconds(w.seconds),
-            f"{s.seconds / w.seconds:.2f}",
+            f"{s.seconds / w.seconds:.2g}",
             count(w.cross_messages),
             count(w.frames),
             size(w.payload_bytes),
