@@ -12,9 +12,9 @@ from ..protocol.ledger import Ledger
 from ..protocol.message import CALLER, SUMS
 from ..protocol.network import Network
 from ..protocol.network.network import input_values
-from ..protocol.network.piece import Floats, Ints
+from ..protocol.network.piece import Floats
 from ..protocol.network.result import WEIGHTS, NetworkResult
-from ..scheduler.plan import Plan, PlannedFrame
+from ..scheduler.plan import Plan
 from ..scheduler.run import Share, drive, ledger_of, shares
 from .execute import SumsEngine
 
@@ -54,7 +54,7 @@ def execute_network(
     assert isinstance(network, Network)
     values = input_values(network, args)
     given = {
-        frame.keys[0]: values[_leaves_in(plan, network, frame, frame.receiver)]
+        frame.keys[0]: values[plan.pieces[frame.receiver].given[frame.number]]
         for frame in plan.frames
         if frame.sender == CALLER
     }
@@ -62,8 +62,7 @@ def execute_network(
     grads = np.zeros(len(values))
     for frame in plan.frames:
         if frame.kind == SUMS:
-            sums = outcome.sums[frame.keys[0]]
-            grads[_leaves_in(plan, network, frame, frame.sender)] = sums
+            grads[plan.pieces[frame.sender].given[frame.number]] = outcome.sums[frame.keys[0]]
     return PlannedNetworkResult(
         value=float(outcome.value[0]),
         grads=grads,
@@ -76,14 +75,6 @@ def execute_network(
         plan=plan,
         workers=shares(plan, outcome.reports),
     )
-
-
-def _leaves_in(plan: Plan, network: Network, frame: PlannedFrame, worker: int) -> Ints:
-    """Return which of the inputs a frame to or from the caller has."""
-    piece = plan.pieces[worker]
-    nodes = piece.values[frame.number] if frame.kind == SUMS else piece.takes[frame.number].into
-    assert piece.numbers is not None
-    return np.searchsorted(network.inputs, piece.numbers[nodes])
 
 
 def _ask(plan: Plan, engine: SumsEngine, number: int, what: int) -> Floats:

@@ -7,7 +7,7 @@ receives anything else fails, and says what.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,14 @@ class Plan:
         """Return the nodes that live in a partition."""
         return [u for u, place in enumerate(self.partition) if place == partition]
 
+    @property
+    def nodes_in_each(self) -> list[int]:
+        """How many nodes live in each partition."""
+        if self.pieces:
+            return [piece.nodes for piece in self.pieces]
+        nodes = Counter(self.partition)
+        return [nodes[place] for place in range(self.partitions)]
+
     def between(self, kind: str) -> list[PlannedFrame]:
         """Return the frames of a kind that go from partition to partition."""
         return [
@@ -189,7 +197,7 @@ def plan(
             its default (each level cut across, so that all work at once).
         policy: ``"eager"`` (a node fires when all has come), ``"wave"`` (level by level, each
             partition waiting for what it needs), or ``"level"`` (all wait after each level). The
-            default is ``"eager"``, but ``"wave"`` where ``"width"`` cuts many edges.
+            default is ``"wave"`` for ``"width"``, and else ``"eager"``.
         gpus: how many partitions get a GPU: those whose tensor-valued nodes have the most work; of
             a scalar network, those with the most edges.
         combiner: sum the messages that a partition has for one node before they leave it: one

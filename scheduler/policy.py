@@ -67,7 +67,8 @@ POLICIES = {
     EAGER: Policy(EAGER, False, eager_rounds),
 }
 """``level``: all wait for all after every level. ``wave``: level by level too, but each waits only
-for what it needs; for partitions that cut the levels across, whose levels then keep in step.
+for what it needs (of a scalar network, what others wait for fires first in its level); for
+partitions that cut the levels across, whose levels then keep in step.
 ``eager``: in as few rounds as the cuts allow."""
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-
 from ..protocol.arrays import Array
 from ..protocol.backward import Span
 from ..protocol.errors import ProtocolError
@@ -201,11 +199,11 @@ def shares(plan: Plan, reports: Iterable[Report]) -> list[Share]:
     """Return what each worker had and did."""
     busy = [0] * plan.partitions
     stages = [0] * plan.partitions
-    nodes = np.bincount(np.asarray(plan.partition) + 1, minlength=plan.partitions + 1)[1:]
+    nodes = plan.nodes_in_each
     for report in reports:
         busy[report.worker] += report.end - report.start
         stages[report.worker] += 1
     return [
-        Share(place, plan.devices[place], int(nodes[place]), stages[place], busy[place] / 1e9)
+        Share(place, plan.devices[place], nodes[place], stages[place], busy[place] / 1e9)
         for place in range(plan.partitions)
     ]

@@ -46,11 +46,8 @@ def weights_as_nodes(network: Network) -> Network:
     fed = np.flatnonzero(kind == WEIGHTED)
     weights, biases = nodes, nodes + edges
     products = biases + len(fed)
-    # A wave goes down through the products as it would through their edges: down through the
-    # targets, and through the inputs of each upwards.
-    first = np.repeat(piece.inputs[:-1], degree)
-    last = np.repeat(piece.inputs[1:] - 1, degree)
-    product = products + first + last - np.arange(edges)
+    # A wave goes down through the products as it would through their edges.
+    product = products + np.arange(edges)
     bias_of = np.empty(nodes, np.int64)
     bias_of[fed] = biases + np.arange(len(fed))
 
@@ -61,7 +58,7 @@ def weights_as_nodes(network: Network) -> Network:
     counts[product] = 2
     np.cumsum(counts, out=counts)
     out = np.empty(inputs[-1], np.int64)
-    place = np.arange(edges) - first
+    place = np.arange(edges) - np.repeat(piece.inputs[:-1], degree)
     out[inputs[target] + place] = product
     out[inputs[fed + 1] - 1] = bias_of[fed]
     out[inputs[product]] = weights + edge

@@ -189,8 +189,8 @@ def _reach(output: int, order: Any, source: Any, inputs: Any, edges: Any, reache
 def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source: Any) -> Any:
     """Set FIRST on the edges whose message is the first of its node here.
 
-    The wave goes through blocks in order, through the nodes of a block downwards, and through the
-    edges of a node upwards. Slots and ghosts, behind the nodes, take one message each.
+    The wave goes through blocks in order, and downwards through the nodes of a block and the edges
+    of a node. Slots and ghosts, behind the nodes, take one message each.
 
     Returns:
         For each node 1 if a message comes to it directly; uint8.
@@ -203,7 +203,7 @@ def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source:
             continue
         for back in range(start[b + 1] - start[b]):
             u = start[b + 1] - 1 - back
-            for p in range(inputs[u], inputs[u + 1]):
+            for p in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
                 if kind[b] == PRIMITIVE and not (live[b] >> (p - inputs[u])) & 1:
                     continue
                 z = source[p] & POSITION

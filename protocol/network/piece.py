@@ -54,6 +54,7 @@ class Piece:
         takes: for each frame that comes, where its numbers go.
         values: for each frame of values (or of S) that goes, the nodes whose they are.
         messages: for each frame of messages that goes, the first ghost in it, and the end.
+        given: for each frame from or to the caller, which of the inputs are in it.
         fixed, fixed_values: the ghosts of constants that live elsewhere.
         combines: whether messages to one node elsewhere are summed here, in one ghost.
 
@@ -82,6 +83,7 @@ class Piece:
     takes: dict[int, Takes] = field(default_factory=dict)
     values: dict[int, Ints] = field(default_factory=dict)
     messages: dict[int, tuple[int, int]] = field(default_factory=dict)
+    given: dict[int, Ints] = field(default_factory=dict)
     fixed: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     fixed_values: Floats = field(default_factory=lambda: np.empty(0))
     combines: bool = False

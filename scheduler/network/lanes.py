@@ -116,7 +116,7 @@ def _survey(
             continue
         for back in range(start[b + 1] - start[b]):
             u = start[b + 1] - 1 - back
-            for e in range(inputs[u], inputs[u + 1]):
+            for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
                 if not _is_edge(kind[b], live[b], e - inputs[u]):
                     continue
                 z = source[e] & POSITION
@@ -146,7 +146,7 @@ def _slotted(
             continue
         for back in range(start[b + 1] - start[b]):
             u = start[b + 1] - 1 - back
-            for e in range(inputs[u], inputs[u + 1]):
+            for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
                 if not _is_edge(kind[b], live[b], e - inputs[u]):
                     continue
                 z = source[e] & POSITION
@@ -183,7 +183,7 @@ def _combined(
                 u = start[b + 1] - 1 - back
                 if partition[u] != place:
                     continue
-                for e in range(inputs[u], inputs[u + 1]):
+                for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
                     if not _is_edge(kind[b], live[b], e - inputs[u]):
                         continue
                     z = source[e] & POSITION

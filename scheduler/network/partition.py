@@ -91,21 +91,6 @@ def by_mapping(network: Network, mapping: Any, workers: int) -> Ints:
     return found if network.piece.numbers is None else found[network.piece.numbers]
 
 
-def cut_share(network: Network, partition: Ints) -> float:
-    """Return the share of the edges that have their ends in different partitions."""
-    piece = network.piece
-    return float(_cuts(piece.inputs, piece.source, partition) / len(piece.source))
-
-
-@njit(cache=True)
-def _cuts(inputs: Any, source: Any, partition: Any) -> int:
-    cuts = 0
-    for u in range(len(inputs) - 1):
-        for e in range(inputs[u], inputs[u + 1]):
-            cuts += partition[source[e] & POSITION] != partition[u]
-    return cuts
-
-
 def _cost(network: Network) -> Any:
     return np.diff(network.piece.inputs) + float(NODE)
 

@@ -49,6 +49,7 @@ def piece_of(p: int, places: Places, lanes: Lanes, routes: Routes, number: dict[
         takes={number[k]: takes for k, takes in routes.takes[p].items()},
         values={number[k]: values for k, values in routes.values[p].items()},
         messages={number[k]: ghosts for k, ghosts in routes.messages[p].items()},
+        given={number[k]: given for k, given in routes.given[p].items()},
         fixed=routes.fixed[p][0],
         fixed_values=_constants_at(places, routes.fixed[p][1]),
         combines=lanes.combined,

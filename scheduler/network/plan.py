@@ -23,14 +23,10 @@ from ..plan import (
 )
 from ..policy import EAGER, LEVEL, WAVE, policy_named
 from .lay_out import LaidOut, lay_out
-from .partition import by_layer, by_levels, by_mapping, by_node, by_width, cut_share
-from .rounds import eager_rounds, level_rounds
+from .partition import by_layer, by_levels, by_mapping, by_node, by_width
+from .rounds import eager_rounds, level_rounds, wave_rounds
 
-FEW_CUTS = 0.1
-"""Where a larger share of the edges is cut across the levels, every level waits for the one before
-it, and an eager round would join levels of one worker for which the other has to wait."""
-
-_ROUNDS = {EAGER: eager_rounds, LEVEL: level_rounds, WAVE: level_rounds}
+_ROUNDS = {EAGER: eager_rounds, LEVEL: level_rounds, WAVE: wave_rounds}
 
 
 def plan_network(
@@ -47,8 +43,7 @@ def plan_network(
     partitioner = WIDTH if partitioner is None else partitioner
     partition = _partition(network, workers, granularity, partitioner)
     across = granularity == "partition" and isinstance(partitioner, str) and partitioner == WIDTH
-    in_step = across and cut_share(network, partition) > FEW_CUTS
-    chosen = policy_named(policy or (WAVE if in_step else EAGER))
+    chosen = policy_named(policy or (WAVE if across and partition.max() > 0 else EAGER))
     partitions = int(partition.max()) + 1
     require_gpus(gpus, partitions)
     rounds = _ROUNDS[chosen.name](network, partition)

@@ -20,27 +20,46 @@ def level_rounds(network: Network, partition: Ints) -> Rounds:
     return level, 2 * level.max() - level
 
 
-def eager_rounds(network: Network, partition: Ints) -> Rounds:
-    """Fire when all has come: a node's round is the most cuts on any path that leads to it.
+def wave_rounds(network: Network, partition: Ints) -> Rounds:
+    """Fire level by level, and in each first the nodes that others wait for.
 
-    Each such round is in two: first what others wait for, with all that leads to it there, and
-    then the rest, while those messages are on their way.
+    What those send is then on its way while the rest of the level fires.
     """
+    up, down = level_rounds(network, partition)
+    piece = network.piece
+    kind, live = _of_each(network)
+    awaited_up, awaited_down = np.zeros((2, network.nodes), np.int64)
+    _await(
+        piece.inputs, piece.source, kind, live, _marks(network, piece.constants), partition,
+        awaited_up, awaited_down,
+    )  # fmt: skip
+    return 2 * up + 1 - awaited_up, 2 * down + 2 - awaited_down
+
+
+def eager_rounds(network: Network, partition: Ints) -> Rounds:
+    """Fire when all has come: a node's round is the most cuts on any path that leads to it."""
     piece = network.piece
     forward = np.zeros(network.nodes, np.int64)
-    given, constant = np.zeros((2, network.nodes), np.uint8)
-    constant[piece.constants] = 1
-    given[piece.leaves] = given[piece.constants] = 1
+    constant = _marks(network, piece.constants)
+    given = constant | _marks(network, piece.leaves)
     _up(piece.inputs, piece.source, partition, constant, given, forward)
     backward = np.full(network.nodes, forward[piece.output])
-    kind, live = (np.repeat(each, np.diff(piece.start)) for each in (piece.kind, piece.live))
+    kind, live = _of_each(network)
     _down(piece.inputs, piece.source, kind, live, partition, backward)
-    awaited_up, awaited_down = np.zeros((2, network.nodes), np.uint8)
-    _await_values(piece.inputs, piece.source, partition, constant, forward, awaited_up)
-    _await_messages(piece.inputs, piece.source, kind, live, partition, backward, awaited_down)
-    # At the output the wave turns within a round, unless somebody waits for what comes first.
-    turned = 1 + np.any(awaited_down) - awaited_down
-    return 2 * forward + 1 - awaited_up, 2 * backward + turned
+    return forward, backward
+
+
+def _of_each(network: Network) -> tuple[Ints, Ints]:
+    """Return the kind of each node, and its inputs to which there is a message."""
+    piece = network.piece
+    lengths = np.diff(piece.start)
+    return np.repeat(piece.kind, lengths), np.repeat(piece.live, lengths)
+
+
+def _marks(network: Network, nodes: Ints) -> Ints:
+    marks = np.zeros(network.nodes, np.uint8)
+    marks[nodes] = 1
+    return marks
 
 
 @njit(cache=True)
@@ -77,32 +96,16 @@ def _down(inputs: Any, source: Any, kind: Any, live: Any, partition: Any, rounds
 
 
 @njit(cache=True)
-def _await_values(
-    inputs: Any, source: Any, partition: Any, constant: Any, rounds: Any, awaited: Any
-) -> None:
-    """Mark the nodes whose values go elsewhere, or lead to such in the same round."""
-    n = len(inputs) - 1
-    for back in range(n):
-        u = n - 1 - back
-        for e in range(inputs[u], inputs[u + 1]):
-            z = source[e] & POSITION
-            if constant[z]:
-                continue
-            if partition[z] != partition[u] or (awaited[u] and rounds[z] == rounds[u]):
-                awaited[z] = 1
-
-
-@njit(cache=True)
-def _await_messages(
-    inputs: Any, source: Any, kind: Any, live: Any, partition: Any, rounds: Any, awaited: Any
-) -> None:
-    """Mark the nodes that send messages elsewhere, or to such in the same round."""
+def _await(
+    inputs: Any, source: Any, kind: Any, live: Any, constant: Any, partition: Any, up: Any,
+    down: Any,
+) -> None:  # fmt: skip
+    """Mark the nodes whose values go elsewhere, and those whose messages do."""
     for u in range(len(inputs) - 1):
-        if not live[u]:
-            continue
         for e in range(inputs[u], inputs[u + 1]):
-            if kind[u] == PRIMITIVE and not (live[u] >> (e - inputs[u])) & 1:
-                continue
             z = source[e] & POSITION
-            if partition[z] != partition[u] or (awaited[z] and rounds[z] == rounds[u]):
-                awaited[u] = 1
+            if partition[z] == partition[u] or constant[z]:
+                continue
+            up[z] = 1
+            if live[u] and (kind[u] != PRIMITIVE or (live[u] >> (e - inputs[u])) & 1):
+                down[u] = 1

@@ -32,6 +32,7 @@ class Routes:
         are in it, or the first ghost whose message is, and the end.
     ghost: for each lane the ghost in which its message waits, in its sender.
     ghosts: how many lanes each partition sends over.
+    given: for each partition, for each frame from or to the caller, which inputs are in it.
     dead: for each partition, the sources of the cut edges over which no message goes back.
     fixed: for each partition, the ghosts of constants, and those.
     """
@@ -44,6 +45,7 @@ class Routes:
         self.takes: list[dict[int, Takes]] = [{} for _ in each]
         self.values: list[dict[int, Ints]] = [{} for _ in each]
         self.messages: list[dict[int, tuple[int, int]]] = [{} for _ in each]
+        self.given: list[dict[int, Ints]] = [{} for _ in each]
         self._route_messages()
         self._route_values()
         self._route_caller()
@@ -141,22 +143,26 @@ class Routes:
         leaves = places.whole.leaves
         homes = places.partition[leaves]
         for p in range(places.partitions):
-            here = leaves[homes == p]
-            for stage in np.unique(places.up_stage[here]):
-                some = here[places.up_stage[here] == stage]
+            here = np.flatnonzero(homes == p)
+            for stage in np.unique(places.up_stage[leaves[here]]):
+                given = here[places.up_stage[leaves[here]] == stage]
+                some = leaves[given]
                 frame = self._add(
                     FORWARD, CALLER, p, CALLER, int(stage), (int(stage),), len(some),
                     _BYTES * len(some),
                 )  # fmt: skip
                 self.takes[p][frame] = Takes(places.local[some])
-            asked = here[places.live[here] > 0]
-            for stage in np.unique(places.down_stage[asked]):
-                some = asked[places.down_stage[asked] == stage]
+                self.given[p][frame] = given
+            asked = here[places.live[leaves[here]] > 0]
+            for stage in np.unique(places.down_stage[leaves[asked]]):
+                given = asked[places.down_stage[leaves[asked]] == stage]
+                some = leaves[given]
                 frame = self._add(
                     SUMS, p, CALLER, int(stage), CALLER, (int(stage),), len(some),
                     _BYTES * len(some),
                 )  # fmt: skip
                 self.values[p][frame] = places.local[some]
+                self.given[p][frame] = given
         output = places.whole.output
         p, stage = int(places.partition[output]), int(places.up_stage[output])
         frame = self._add(FORWARD, p, CALLER, stage, CALLER, BLOCK, 1, _BYTES)
