@@ -145,7 +145,14 @@ def parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"of {', '.join(bench.NAMES)}; default: all but gpu",
+        help=f"of {', '.join(bench.NAMES)}; default: all but {' and '.join(bench.BY_NAME_ONLY)}",
+    )
+    benches.add_argument(
+        "--sizes",
+        type=_sizes,
+        metavar="1e5,1e6,...",
+        help="edges of the networks of scale; default: 1e5 to 1e8, as far as memory allows, "
+        "which takes some minutes",
     )
     _json(benches)
     return top
