@@ -35,12 +35,7 @@ def from_file(path: Any, *, bias: Any, activation: Activations, output: int | No
     file = _path(path)
     if not file.is_file():
         raise ArgumentError(f"there is no file {file}")
-    parts: tuple[list[Any], ...] = ([], [], [])
-    with _bar(file) as show:
-        for chunk in _reader(file)(file, show):
-            for column, part in zip(parts, chunk, strict=True):
-                column.append(part)
-    source, target, weight = (_joined(column) for column in parts)
+    source, target, weight = _read(file)
     if not len(source):
         raise ArgumentError(f"{file} has no edge in it")
     try:
@@ -89,7 +84,7 @@ def require_columns(names: list[str], file: Path) -> None:
     """Raise unless a file has the three columns, each once."""
     for column in COLUMNS:
         if names.count(column) != 1:
-            there = ", ".join(names) or "none"
+            there = ", ".join(map(repr, names)) or "none"
             how = "no column" if column not in names else "more than one column"
             raise ArgumentError(
                 f"{file} has {how} {column!r}; an edge has {', '.join(COLUMNS)}, "
@@ -97,11 +92,24 @@ def require_columns(names: list[str], file: Path) -> None:
             )
 
 
+def damaged(file: Path, error: Exception) -> WireError:
+    """Return an error that says in one line why a library could not read a file."""
+    return WireError(f"{file} is cut short or damaged: {' '.join(str(error).split()):.200}")
+
+
 def _path(path: Any) -> Path:
     try:
         return Path(path)
     except TypeError:
         raise ArgumentError(f"{path!r:.40} is no path of a file") from None
+
+
+def _read(file: Path) -> Edges:
+    columns = _Columns()
+    with _bar(file) as show:
+        for edges in _reader(file)(file, show):
+            columns.add(edges)
+    return columns.all()
 
 
 def _reader(file: Path) -> Callable[[Path, Show], Iterator[Edges]]:
@@ -141,11 +149,29 @@ def _with_arrow(module: str) -> Any:
         ) from None
 
 
-def _joined(parts: list[Any]) -> Any:
-    """Join the parts of a column, and let go of them."""
-    whole = np.concatenate(parts) if parts else np.empty(0, np.int32)
-    parts.clear()
-    return whole
+class _Columns:
+    """Edges as they come, in arrays that grow where they are: a list of parts, joined in the end,
+    would be there twice.
+    """
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._columns = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0)
+
+    def add(self, edges: Edges) -> None:
+        """Add edges, with room for a quarter more: what is resized is filled, too."""
+        rows = self._rows + len(edges[0])
+        for column, part in zip(self._columns, edges, strict=True):
+            if rows > len(column):
+                column.resize(rows + rows // 4, refcheck=False)
+            column[self._rows : rows] = part
+        self._rows = rows
+
+    def all(self) -> Edges:
+        """Return all of them, without the room."""
+        for column in self._columns:
+            column.resize(self._rows, refcheck=False)
+        return self._columns
 
 
 @contextmanager
@@ -168,7 +194,9 @@ def _bar(file: Path) -> Iterator[Show]:
 
 def _read_npz(file: Path, show: Show) -> Iterator[Edges]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        # Opened here: where an archive is damaged, NumPy leaves what it opened itself open.
+        with file.open("rb") as raw:
+            arrays = np.load(raw, allow_pickle=False)
             if not isinstance(arrays, np.lib.npyio.NpzFile):
                 raise ArgumentError(f"{file} is one array; np.savez makes files of several")
             require_columns(list(arrays), file)
@@ -182,7 +210,7 @@ def _read_npz(file: Path, show: Show) -> Iterator[Edges]:
     except BackwaveError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds
-        raise WireError(f"{file} is cut short or damaged: {error}") from None
+        raise damaged(file, error) from None
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:
         raise ArgumentError(f"{file} has columns of lengths {lengths}; each edge has one of each")

@@ -11,7 +11,15 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ..errors import ArgumentError, BackwaveError, WireError
-from .edge_file import COLUMNS, Edges, Show, node_numbers, require_columns, require_edges_fit
+from .edge_file import (
+    COLUMNS,
+    Edges,
+    Show,
+    damaged,
+    node_numbers,
+    require_columns,
+    require_edges_fit,
+)
 
 CHUNK = 2**20
 """So many edges are read, or written as a row group, at a time."""
@@ -40,7 +48,7 @@ def read(file: Path, show: Show) -> Iterator[Edges]:
     except BackwaveError:
         raise
     except Exception as error:  # pyarrow raises a dozen kinds
-        raise WireError(f"{file} is cut short or damaged: {error}") from None
+        raise damaged(file, error) from None
     if rows != total:
         raise WireError(f"{file} is damaged: it says that it has {total:,} rows, and has {rows:,}")
 

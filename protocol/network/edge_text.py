@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from ..errors import ArgumentError, WireError
-from .edge_file import COLUMNS, HELD_BYTES, Edges, Show
+from .edge_file import COLUMNS, HELD_BYTES, Edges, Show, damaged
 from .memory import require_memory
 from .network import EDGE_BYTES, MOST_NODES
 
@@ -87,7 +87,7 @@ def _blocks(raw: BinaryIO, file: Path) -> Iterator[tuple[int, bytes]]:
             block = text.read(BLOCK)
             rest = text.readline(LONGEST_LINE)
         except (EOFError, OSError, zlib.error) as error:
-            raise WireError(f"{file} is cut short or damaged: {error}") from None
+            raise damaged(file, error) from None
         if not block:
             return
         if len(rest) == LONGEST_LINE:
@@ -179,7 +179,7 @@ def write(out: BinaryIO, edges: Edges, file: Path) -> None:
     """Write the edges; see :meth:`Network.save_edges`."""
     inner = file.with_suffix("") if file.suffix == ".gz" else file
     delimiter = {".csv": ",", ".tsv": "\t"}.get(inner.suffix, " ")
-    text = gzip.GzipFile("", "wb", fileobj=out, mtime=0) if file.suffix == ".gz" else out
+    text = gzip.GzipFile("", "wb", 1, out, mtime=0) if file.suffix == ".gz" else out
     text.write(f"# edges: {len(edges[0])}\n{delimiter.join(COLUMNS)}\n".encode())
     options = csv.WriteOptions(include_header=False, delimiter=delimiter)
     with csv.CSVWriter(text, pa.schema(list(_TYPES.items())), write_options=options) as writer:
