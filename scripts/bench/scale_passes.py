@@ -35,9 +35,9 @@ def random_network(edges: int) -> Network:
     return Network.random(edges // DEGREE + inputs, DEGREE, inputs=inputs)
 
 
-def wide_network(edges: int, reach: int | None = None) -> Network:
-    """Make a network of ten wide layers, of about so many edges; for reach see Network.layered."""
-    return Network.layered(edges // (10 * DEGREE), 10, DEGREE, reach=reach)
+def wide_network(edges: int) -> Network:
+    """Make a network of ten wide layers, of about so many edges."""
+    return Network.layered(edges // (10 * DEGREE), 10, DEGREE)
 
 
 def deep_network(layers: int) -> Network:

@@ -251,9 +251,9 @@ def test_pytorch_is_a_peer_where_it_is_installed():
 def test_two_ray_workers_against_one():
     measured = two_workers(100_000)
     assert [each.what for each in measured] == [
-        "2 Ray workers / 1, anywhere",
-        "2 Ray workers / 1, anywhere, combiner",
-        "2 Ray workers / 1, within 10",
-        "2 Ray workers / 1, within 10, combiner",
+        "2 Ray workers / 1, near, 3 levels",
+        "2 Ray workers / 1, near, 3 levels, combiner",
+        "2 Ray workers / 1, anywhere, 10 levels",
+        "2 Ray workers / 1, anywhere, 10 levels, combiner",
     ]
     assert all(each.ratio > 0 and each.goal == pytest.approx(2 / 3) for each in measured)
