@@ -12,8 +12,8 @@ import numpy as np
 from ..actors.cluster import Cluster
 from ..protocol.backward import backward
 from ..protocol.network import Network
+from ..protocol.network.checks import EDGE_BYTES, NODE_BYTES
 from ..protocol.network.naive import naive, naive_work
-from ..protocol.network.network import EDGE_BYTES, NODE_BYTES
 from ..protocol.network.piece import Floats
 from ..scheduler.plan import plan
 from .bench.measure import timed

@@ -12,8 +12,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import ArgumentError, BackwaveError, WireError
+from .checks import EDGE_BYTES, MOST_NODES, Activations
 from .memory import require_memory
-from .network import EDGE_BYTES, MOST_NODES, Activations, Network
+from .network import Network
 from .piece import Floats, Ints
 
 COLUMNS = ("source", "target", "weight")

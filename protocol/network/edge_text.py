@@ -20,9 +20,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from ..errors import ArgumentError, WireError
+from .checks import EDGE_BYTES, MOST_NODES
 from .edge_file import COLUMNS, HELD_BYTES, Edges, Show, damaged
 from .memory import require_memory
-from .network import EDGE_BYTES, MOST_NODES
 
 BLOCK = 2**23
 """So many bytes are read at a time."""
@@ -157,7 +157,8 @@ def _fault(line: str, layout: _Layout) -> str | None:
         return None
     fields = line.split(layout.delimiter)
     if len(fields) != len(layout.names):
-        return f"has {len(fields)} fields, not {len(layout.names)}: {', '.join(layout.names)}"
+        names = ", ".join(layout.names)
+        return f"is of {len(fields)} fields, not of {len(layout.names)}: {names}"
     for name, field in zip(layout.names, fields, strict=True):
         if name == "weight":
             if not _is_number(field) or not isfinite(float(field)):

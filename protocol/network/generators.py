@@ -13,8 +13,9 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .assemble import Definition
+from .checks import EDGE_BYTES, MOST_NODES, NODE_BYTES
 from .memory import require_memory
-from .network import EDGE_BYTES, MOST_NODES, NODE_BYTES, Network
+from .network import Network
 from .operations import IDENTITY
 from .operations import activation as activation_named
 from .order import ByTarget, compiled, in_order, lay, levels

@@ -7,7 +7,6 @@ weights sit on the edges, where their gradients are made "locally by the endpoin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, CycleError, IndependentOutputError
+from .checks import (
+    EDGE_BYTES,
+    NODE_BYTES,
+    Activations,
+    activation_numbers,
+    count_nodes,
+    cycle_path,
+    node_numbers,
+    output_number,
+    real_numbers,
+    require_edges,
+    require_finite,
+)
 from .memory import require_memory
-from .operations import activation as activation_named
 from .piece import LEAF, POSITION, WEIGHTED, Floats, Ints, Piece
 
 if TYPE_CHECKING:
@@ -26,17 +37,6 @@ if TYPE_CHECKING:
     from .assemble import Assembled, Definition
     from .blocks import Blocks
     from .result import NetworkResult
-
-EDGE_BYTES = 40
-"""At most so many bytes an edge are taken beyond the arrays given, building and running."""
-
-NODE_BYTES = 100
-"""And so many a node, where a network has few edges."""
-
-MOST_NODES = 2**31 - 1
-"""Nodes are numbered in 31 bits; edges in 63."""
-
-Activations = str | Sequence[str] | np.ndarray[Any, Any]
 
 
 class Network:
@@ -78,7 +78,7 @@ class Network:
         from .assemble import Definition, assemble
         from .order import by_target, levels, reach
 
-        source, target = _nodes(source, "source"), _nodes(target, "target")
+        source, target = node_numbers(source, "source"), node_numbers(target, "target")
         if len(source) != len(target):
             raise ArgumentError(
                 f"there are {len(source)} sources and {len(target)} targets; "
@@ -86,25 +86,25 @@ class Network:
             )
         if not len(source):
             raise ArgumentError("the network has no edge")
-        biases = _numbers(bias, "bias")
-        nodes = _count_nodes(source, target, biases, activation)
+        biases = real_numbers(bias, "bias")
+        nodes = count_nodes(source, target, biases, activation)
         require_memory(EDGE_BYTES * len(source) + NODE_BYTES * nodes, f"{len(source):,} edges")
-        _require_edges(source, target, nodes)
-        weights = _numbers(weight, "weight")
+        require_edges(source, target, nodes)
+        weights = real_numbers(weight, "weight")
         if weights.ndim == 0:
             weights = np.full(len(source), float(weights))
         if len(weights) != len(source):
             raise ArgumentError(f"there are {len(weights)} weights and {len(source)} edges")
-        _require_finite(weights, "weight", "edge")
-        _require_finite(biases, "bias", "node")
-        names, op = _activations(activation, nodes)
-        output = _output(output, nodes)
+        require_finite(weights, "weight", "edge")
+        require_finite(biases, "bias", "node")
+        names, op = activation_numbers(activation, nodes)
+        output = output_number(output, nodes)
         sorted_edges = by_target(target, nodes)
         level, cycle = levels(source, sorted_edges)
         if len(cycle):
             raise CycleError(
-                f"the network has a cycle: {_path([*cycle, cycle[0]])}; back-propagation needs an "
-                f"acyclic network (unroll a loop through time first)"
+                f"the network has a cycle: {cycle_path([*cycle, cycle[0]])}; back-propagation "
+                f"needs an acyclic network (unroll a loop through time first)"
             )
         if not level[output]:
             raise IndependentOutputError(
@@ -472,12 +472,12 @@ class Network:
         piece = self.piece
         changes: dict[str, Any] = {}
         if weight is not None:
-            weights = np.broadcast_to(_numbers(weight, "weight"), len(piece.weight))
-            _require_finite(weights, "weight", "edge")
+            weights = np.broadcast_to(real_numbers(weight, "weight"), len(piece.weight))
+            require_finite(weights, "weight", "edge")
             changes["weight"] = weights.copy() if piece.edges is None else weights[piece.edges]
         if bias is not None:
-            biases = np.broadcast_to(_numbers(bias, "bias"), len(piece.bias))
-            _require_finite(biases, "bias", "node")
+            biases = np.broadcast_to(real_numbers(bias, "bias"), len(piece.bias))
+            require_finite(biases, "bias", "node")
             changes["bias"] = biases.copy() if piece.numbers is None else biases[piece.numbers]
         other = Network.__new__(Network)
         other.__dict__.update(self.__dict__)
@@ -523,103 +523,6 @@ def input_values(network: Network, inputs: tuple[Any, ...]) -> Floats:
             f"nothing feeds; give one number for each, in node order"
         )
     return values
-
-
-def _nodes(given: Any, what: str) -> Ints:
-    """Return node numbers as integers of 32 or 64 bits."""
-    array = np.asarray(given)
-    if array.ndim != 1:
-        raise ArgumentError(f"{what} has {array.ndim} axes, and a list of nodes has one")
-    if array.dtype.kind not in "iu":
-        if array.size and array.dtype.kind == "f" and np.all(array == np.rint(array)):
-            raise ArgumentError(f"{what} is {array.dtype}; give whole numbers (.astype(np.int64))")
-        if array.size:
-            raise ArgumentError(f"{what} is {array.dtype}, and nodes are numbered by integers")
-        return np.empty(0, np.int64)
-    if array.dtype in (np.int32, np.int64, np.uint32):
-        return np.ascontiguousarray(array)
-    if array.dtype == np.uint64 and array.size and int(array.max()) > MOST_NODES:
-        raise ArgumentError(f"{what} names node {array.max()}, past the most, {MOST_NODES}")
-    return array.astype(np.int64)
-
-
-def _numbers(given: Any, what: str) -> Floats:
-    try:
-        array = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"{what} is not made of numbers: {error}") from None
-    if array.ndim > 1:
-        raise ArgumentError(f"{what} has {array.ndim} axes; give one number each, or one for all")
-    return array
-
-
-def _count_nodes(source: Ints, target: Ints, bias: Floats, activation: Activations) -> int:
-    """Return how many nodes there are: as many as have a bias or activation, or as are named."""
-    named = 1 + max(int(source.max()), int(target.max()))
-    if named > MOST_NODES:
-        raise ArgumentError(f"node {named - 1} is named, and there can be {MOST_NODES:,} nodes")
-    counts = {len(bias)} if bias.ndim else set()
-    if not isinstance(activation, str):
-        counts.add(len(activation))
-    if len(counts) > 1:
-        raise ArgumentError(
-            f"there are {len(bias)} biases and {len(activation)} activations; give one a node"
-        )
-    return counts.pop() if counts else named
-
-
-def _require_edges(source: Ints, target: Ints, nodes: int) -> None:
-    for ends, what in ((source, "comes from"), (target, "leads to")):
-        if ends.min() < 0 or ends.max() >= nodes:
-            e = int(np.flatnonzero((ends < 0) | (ends >= nodes))[0])
-            raise ArgumentError(
-                f"edge {e} is dangling: it {what} node {ends[e]}, "
-                f"and there are nodes 0 to {nodes - 1}"
-            )
-    loops = source == target
-    if loops.any():
-        e = int(np.flatnonzero(loops)[0])
-        raise CycleError(
-            f"edge {e} leads from node {source[e]} to itself, a cycle; back-propagation needs an "
-            f"acyclic network"
-        )
-
-
-def _require_finite(numbers: Floats, what: str, of: str) -> None:
-    bad = ~np.isfinite(numbers)
-    if not bad.any():
-        return
-    if not numbers.ndim:
-        raise ArgumentError(f"the {what} is {numbers}")
-    k = int(np.flatnonzero(bad)[0])
-    raise ArgumentError(f"the {what} of {of} {k} is {numbers[k]}")
-
-
-def _activations(activation: Activations, nodes: int) -> tuple[tuple[str, ...], Any]:
-    """Return the names of the operations, and each node's number among them."""
-    if isinstance(activation, str):
-        return (activation_named(activation).name,), 0
-    given, op = np.unique(np.asarray(activation, dtype=str), return_inverse=True)
-    found = [activation_named(name).name for name in given]
-    names = tuple(sorted(set(found)))
-    return names, np.array([names.index(name) for name in found])[op]
-
-
-def _output(output: int | None, nodes: int) -> int:
-    if output is None:
-        return nodes - 1
-    if not isinstance(output, int | np.integer) or isinstance(output, bool):
-        raise ArgumentError(f"output={output!r:.40} is no node; give its number")
-    if not -nodes <= output < nodes:
-        raise ArgumentError(f"the output is node {output}, and there are nodes 0 to {nodes - 1}")
-    return int(output) % nodes
-
-
-def _path(nodes: Sequence[int]) -> str:
-    shown = [str(u) for u in nodes]
-    if len(shown) > 12:
-        shown = [*shown[:6], f"({len(shown) - 11} more)", *shown[-5:]]
-    return " -> ".join(shown)
 
 
 def require_network(network: Any) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, CycleError
-from .network import Activations, Network
+from .checks import Activations
+from .network import Network
 from .order import by_target, levels
 from .piece import Ints
 
