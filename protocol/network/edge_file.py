@@ -157,7 +157,11 @@ class _Columns:
 
     def __init__(self) -> None:
         self._rows = 0
-        self._columns = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0)
+        self._columns: list[np.ndarray[Any, Any]] = [
+            np.empty(0, np.int32),
+            np.empty(0, np.int32),
+            np.empty(0),
+        ]
 
     def add(self, edges: Edges) -> None:
         """Add edges, with room for a quarter more: what is resized is filled, too."""
@@ -172,7 +176,8 @@ class _Columns:
         """Return all of them, without the room."""
         for column in self._columns:
             column.resize(self._rows, refcheck=False)
-        return self._columns
+        source, target, weight = self._columns
+        return source, target, weight
 
 
 @contextmanager

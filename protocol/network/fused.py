@@ -131,21 +131,21 @@ def kernels(names: tuple[str, ...]) -> Kernels:
                 delta[u] = d
                 if what == WEIGHTED:
                     for back_edge in range(end - e):
-                        k = end - np.uint64(1) - back_edge
-                        to_write(pairs, 2 * np.int64(source[k - min(k, AHEAD)] & POSITION))
-                        z_and_first = source[k]
+                        edge = end - np.uint64(1) - back_edge
+                        to_write(pairs, 2 * np.int64(source[edge - min(edge, AHEAD)] & POSITION))
+                        z_and_first = source[edge]
                         at = z_and_first & POSITION
-                        gradient[k] = d * pairs[at, 0]
-                        pairs[at, 1] += d * weight[k]
+                        gradient[edge] = d * pairs[at, 0]
+                        pairs[at, 1] += d * weight[edge]
                         direct += at < here
                         first += z_and_first >> _FIRST_BIT
                         sent += 1
                 elif what == SUM:
                     for back_edge in range(end - e):
-                        k = end - np.uint64(1) - back_edge
-                        pairs[source[k] & POSITION, 1] += d
-                        direct += (source[k] & POSITION) < here
-                        first += source[k] >> _FIRST_BIT
+                        edge = end - np.uint64(1) - back_edge
+                        pairs[source[edge] & POSITION, 1] += d
+                        direct += (source[edge] & POSITION) < here
+                        first += source[edge] >> _FIRST_BIT
                         sent += 1
         return direct, slotted, first, sent
 
