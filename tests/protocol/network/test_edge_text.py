@@ -36,6 +36,7 @@ COMMAS = LINES.replace(b" ", b",")
         LINES.replace(b"\n", b"  \n\n \n\t"),
         b"\n \n  " + LINES,
         b"\xef\xbb\xbf" + LINES,
+        b"\xef\xbb\xbfsource target weight\n" + LINES,
         b"# nodes of a net\n#\n" + LINES.replace(b"\n", b"# half: \xbd\n") + b"# end",
         b"# edges: 5\n" + LINES,
         b"source target weight\n" + LINES,

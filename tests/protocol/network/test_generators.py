@@ -5,7 +5,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from scipy.sparse.csgraph import breadth_first_order
@@ -65,6 +65,7 @@ def layers(draw):
     return (width, depth, degree), {"reach": reach, "seed": seed}
 
 
+@settings(max_examples=60)
 @given(layers(), st.sampled_from([1, 7, 2**20]))
 def test_layers(drawn, batch):
     (width, depth, degree), options = drawn
@@ -79,6 +80,7 @@ def test_layers(drawn, batch):
     top, source, target = network.target == network.output, network.source, network.target
     assert np.array_equal(source[top], np.arange(width * depth, width * (depth + 1)))
     assert np.all(network.weight[top] == 1)
+    assert network.operation == ["leaf"] * width + ["tanh"] * (width * depth) + ["identity"]
     source, target = source[~top], target[~top]
     assert np.all(np.bincount(target)[width:] == degree)
     assert np.all(target // width == source // width + 1)
@@ -97,6 +99,7 @@ def shapes(draw):
     return (nodes, degree), {"inputs": inputs, "law": law, "seed": draw(st.integers(0, 2**64))}
 
 
+@settings(max_examples=60)
 @given(shapes())
 @example(((2, 1), {"inputs": None, "law": "uniform", "seed": 0}))
 @example(((60, 1), {"inputs": 1, "law": "uniform", "seed": 0}))  # a chain: no other is possible

@@ -5,7 +5,7 @@ import autograd.numpy as anp
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -174,6 +174,7 @@ def walk(graph, output, bias, activation):
     return f, np.array([weight for _, _, weight in edges], float), list(inputs.values())
 
 
+@settings(max_examples=40)
 @given(graphs(), st.sampled_from([0.0, 0.75]), st.sampled_from(sorted(FUNCTIONS)))
 def test_graphs(drawn, bias, activation):
     graph, output = drawn
