@@ -123,37 +123,39 @@ def compiles(name: str) -> bool:
 def value_of(names: Sequence[str]) -> Compiled:
     """Return ``value(number, a, b, c)``: what operation ``names[number]`` makes of its inputs."""
 
-    def link(number: int, rule: Compiled, rest: Compiled) -> Compiled:
-        @njit
-        def value(op: int, a: float, b: float, c: float) -> float:
-            if op == number:
-                return rule(a, b, c)
-            return rest(op, a, b, c)
+    def fork(middle: int, lower: Compiled, upper: Compiled) -> Compiled:
+        return njit(lambda op, a, b, c: lower(op, a, b, c) if op < middle else upper(op, a, b, c))
 
-        return value
+    def leaf(rule: Compiled) -> Compiled:
+        return njit(lambda op, a, b, c: rule(a, b, c))
 
-    chain: Compiled = njit(lambda op, a, b, c: np.nan)
-    for number, name in enumerate(names):
-        chain = link(number, _known(name)[0], chain)
-    return chain
+    return _tree([leaf(_known(name)[0]) for name in names], fork)
 
 
 def message_of(names: Sequence[str], position: int) -> Compiled:
     """Return ``message(number, S, u, a, b, c)``: S·∂u/∂z for the input at ``position``."""
 
-    def link(number: int, rule: Compiled, rest: Compiled) -> Compiled:
-        @njit
-        def message(op: int, S: float, u: float, a: float, b: float, c: float) -> float:
-            if op == number:
-                return rule(S, u, a, b, c)
-            return rest(op, S, u, a, b, c)
+    def fork(middle: int, lower: Compiled, upper: Compiled) -> Compiled:
+        return njit(
+            lambda op, S, u, a, b, c: (
+                lower(op, S, u, a, b, c) if op < middle else upper(op, S, u, a, b, c)
+            )
+        )
 
-        return message
+    def leaf(rule: Compiled) -> Compiled:
+        return njit(lambda op, S, u, a, b, c: rule(S, u, a, b, c))
 
-    chain: Compiled = njit(lambda op, S, u, a, b, c: np.nan)
-    for number, name in enumerate(names):
-        chain = link(number, _known(name)[1][position], chain)
-    return chain
+    return _tree([leaf(_known(name)[1][position]) for name in names], fork)
+
+
+def _tree(rules: Sequence[Compiled], fork: Callable[..., Compiled], first: int = 0) -> Compiled:
+    """Find a rule by its number in a tree: Numba would go too deep down a chain of forty."""
+    if len(rules) == 1:
+        return rules[0]
+    half = len(rules) // 2
+    return fork(
+        first + half, _tree(rules[:half], fork, first), _tree(rules[half:], fork, first + half)
+    )
 
 
 def _known(name: str) -> tuple[Compiled, tuple[Compiled, ...]]:
