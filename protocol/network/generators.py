@@ -256,7 +256,7 @@ def _whole(given: Any, what: str, least: int) -> int:
 
 
 def _mean(given: Any) -> float:
-    if not isinstance(given, int | float | np.number) or isinstance(given, bool):
+    if not isinstance(given, int | float | np.integer | np.floating) or isinstance(given, bool):
         raise ArgumentError(f"degree={given!r:.40}; give a number, 1 or more")
     if not 1 <= given < inf:
         raise ArgumentError(f"degree={given}; give a number, 1 or more")

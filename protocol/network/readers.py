@@ -102,7 +102,10 @@ def _edges(
 def _real(value: Any, what: str) -> float:
     if not isinstance(value, Real):
         raise ArgumentError(f"{what} is {value!r:.40}, no number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ArgumentError(f"{what} is past the range of float64") from None
 
 
 def _number(number: dict[Any, int], output: Any) -> int:

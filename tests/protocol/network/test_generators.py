@@ -235,6 +235,7 @@ def test_a_seed_gives_one_network(make):
         (lambda: bw.Network.random(9, np.nan, law="power"), "degree=nan; give a number"),
         (lambda: bw.Network.random(9, np.inf, law="power"), "degree=inf; give a number"),
         (lambda: bw.Network.random(9, "2", law="power"), "degree='2'; give a number"),
+        (lambda: bw.Network.random(9, np.complex64(2), law="power"), "degree=.*; give a number"),
         (lambda: bw.Network.random(9, 2, inputs=9), "inputs=9, and of 9 nodes one at least"),
         (lambda: bw.Network.random(9, 2, inputs=0), "inputs=0; give"),
         (lambda: bw.Network.random(9, 2, law="zipf"), "no degree law 'zipf'; choose uniform, poi"),

@@ -225,6 +225,10 @@ def chain(*edges, **nodes):
         ),
         (chain(("a", "b", {"weight": 1j})), {}, ArgumentError, "is 1j, no number"),
         (chain(("a", "b", {"weight": None})), {}, ArgumentError, "is None, no number"),
+        (
+            chain(("a", "b", {"weight": 10**400})), {}, ArgumentError,
+            "the weight of the edge from 'a' to 'b' is past the range of float64",
+        ),
         (chain(("a", "b", {"weight": np.inf})), {}, ArgumentError, "weight of edge 0 is inf"),
         (chain(("a", "b"), b={"bias": "1"}), {}, ArgumentError, "bias of node 'b' is '1'"),
         (chain(("a", "b"), b={"activation": "no"}), {}, UnknownPrimitiveError, "operation 'no'"),
