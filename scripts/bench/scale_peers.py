@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ Pass = Callable[[], object]
 """Computes a network's output and the gradient of every weight, once."""
 
 
-def torch_or_none() -> ModuleType | None:
+def torch_or_none() -> Any:
     """Return PyTorch on one thread; None, and a note, where it is not installed."""
     try:
         import torch
