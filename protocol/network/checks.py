@@ -25,7 +25,10 @@ Activations = str | Sequence[str] | np.ndarray[Any, Any]
 
 def node_numbers(given: Any, what: str) -> Ints:
     """Return node numbers as integers of 32 or 64 bits."""
-    array = np.asarray(given)
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise ArgumentError(f"{what} is no list of nodes: {error}") from None
     if array.ndim != 1:
         raise ArgumentError(f"{what} has {array.ndim} axes, and a list of nodes has one")
     if array.dtype.kind not in "iu":
@@ -43,13 +46,20 @@ def node_numbers(given: Any, what: str) -> Ints:
 
 def real_numbers(given: Any, what: str) -> Floats:
     """Return numbers of one axis or none, as float64."""
-    try:
-        array = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"{what} is not made of numbers: {error}") from None
+    array = as_float64(given, f"{what} is")
     if array.ndim > 1:
         raise ArgumentError(f"{what} has {array.ndim} axes; give one number each, or one for all")
     return array
+
+
+def as_float64(given: Any, what: str) -> Floats:
+    """Return real numbers as float64; ``what`` begins the error, with its verb."""
+    if np.iscomplexobj(given):
+        raise ArgumentError(f"{what} complex, and a network's numbers are real")
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArgumentError(f"{what} not made of numbers: {error}") from None
 
 
 def count_nodes(source: Ints, target: Ints, bias: Floats, activation: Activations) -> int:
@@ -59,12 +69,23 @@ def count_nodes(source: Ints, target: Ints, bias: Floats, activation: Activation
         raise ArgumentError(f"node {named - 1} is named, and there can be {MOST_NODES:,} nodes")
     counts = {len(bias)} if bias.ndim else set()
     if not isinstance(activation, str):
+        if np.ndim(activation) != 1:
+            raise ArgumentError(
+                f"activation={activation!r:.40} is no name, and no list with a name for each node"
+            )
         counts.add(len(activation))
     if len(counts) > 1:
         raise ArgumentError(
             f"there are {len(bias)} biases and {len(activation)} activations; give one a node"
         )
     return counts.pop() if counts else named
+
+
+def one_each(numbers: Floats, count: int, what: str, of: str) -> Floats:
+    """Return a number for each edge or node, of one for all or of as many."""
+    if numbers.ndim and len(numbers) != count:
+        raise ArgumentError(f"there are {len(numbers)} {what} and {count} {of}")
+    return np.broadcast_to(numbers, count)
 
 
 def require_edges(source: Ints, target: Ints, nodes: int) -> None:

@@ -45,7 +45,7 @@ def kernels(names: tuple[str, ...]) -> Kernels:
     value = value_of(names)
     message_0, message_1, message_2 = (message_of(names, position) for position in range(3))
 
-    @njit(nogil=True)
+    @njit(nogil=True, error_model="numpy")
     def fire(
         low: int, high: int, start: Any, kind: Any, op: Any, inputs: Any, source: Any,
         weight: Any, bias: Any, slots: Any, values: Any, pairs: Any, before: Any,
@@ -84,7 +84,7 @@ def kernels(names: tuple[str, ...]) -> Kernels:
                     pairs[k, 0] = result
                     pairs[k, 1] = -0.0
 
-    @njit(nogil=True)
+    @njit(nogil=True, error_model="numpy")
     def send(
         wave: Any, start: Any, kind: Any, op: Any, live: Any, inputs: Any, source: Any,
         weight: Any, slots: Any, opens: Any, pairs: Any, before: Any, delta: Any, gradient: Any,

@@ -19,9 +19,11 @@ from .checks import (
     NODE_BYTES,
     Activations,
     activation_numbers,
+    as_float64,
     count_nodes,
     cycle_path,
     node_numbers,
+    one_each,
     output_number,
     real_numbers,
     require_edges,
@@ -406,7 +408,7 @@ class Network:
     @property
     def inputs(self) -> Ints:
         """The nodes that nothing feeds, in order: those that :func:`backward` is given."""
-        return self.by_number(self.piece.leaves)
+        return self.by_number(self.piece.leaves).copy()
 
     @property
     def size(self) -> int:
@@ -453,12 +455,12 @@ class Network:
     @property
     def weight(self) -> Floats:
         """The weight of each edge; empty where no node weighs its inputs."""
-        return self.per_edge(self.piece.weight)
+        return self.per_edge(self.piece.weight.copy())
 
     @property
     def bias(self) -> Floats:
         """The bias of each node; empty where no node is a sum."""
-        return self.per_node(self.piece.bias)
+        return self.per_node(self.piece.bias.copy())
 
     @property
     def operation(self) -> list[str]:
@@ -472,11 +474,13 @@ class Network:
         piece = self.piece
         changes: dict[str, Any] = {}
         if weight is not None:
-            weights = np.broadcast_to(real_numbers(weight, "weight"), len(piece.weight))
+            weights = one_each(
+                real_numbers(weight, "weight"), len(piece.weight), "weights", "edges"
+            )
             require_finite(weights, "weight", "edge")
             changes["weight"] = weights.copy() if piece.edges is None else weights[piece.edges]
         if bias is not None:
-            biases = np.broadcast_to(real_numbers(bias, "bias"), len(piece.bias))
+            biases = one_each(real_numbers(bias, "bias"), len(piece.bias), "biases", "nodes")
             require_finite(biases, "bias", "node")
             changes["bias"] = biases.copy() if piece.numbers is None else biases[piece.numbers]
         other = Network.__new__(Network)
@@ -496,6 +500,10 @@ class Network:
 
         return weights_as_nodes(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the arrays of the last pass."""
+        return {**self.__dict__, "scratch": None}
+
     def __repr__(self) -> str:
         """Say the size."""
         return f"<network: V={self.num_nodes:,} E={self.num_edges:,} levels={self.num_levels:,}>"
@@ -512,10 +520,7 @@ def input_values(network: Network, inputs: tuple[Any, ...]) -> Floats:
         raise ArgumentError(
             f"a network takes one array, the values of its inputs, and was given {len(inputs)}"
         )
-    try:
-        values = np.ascontiguousarray(inputs[0], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"the inputs are not made of numbers: {error}") from None
+    values = np.ascontiguousarray(as_float64(inputs[0], "the inputs are"))
     count = len(network.piece.leaves)
     if values.shape != (count,):
         raise ArgumentError(

@@ -20,6 +20,9 @@ from .operations import Rule, operation
 
 Compiled = Callable[..., float]
 
+compiled = njit(error_model="numpy")
+"""A quotient by 0 is infinite, as NumPy has it, and no error."""
+
 
 def _expit(z: float) -> float:
     return 1.0 / (1.0 + math.exp(-z))
@@ -68,27 +71,27 @@ def _compiled(rule: Rule) -> Rule:
         if isinstance(names.get(name), FunctionType):
             names[name] = _compiled(names[name])
     copy = FunctionType(rule.__code__, names, rule.__name__, rule.__defaults__, rule.__closure__)
-    return njit(copy)
+    return compiled(copy)
 
 
 def _value_of(rule: Rule, inputs: int) -> Compiled:
     """Give every value rule three arguments. A truth value becomes 1.0 or 0.0."""
     if inputs == 1:
-        return njit(lambda a, b, c: 1.0 * rule(a))
+        return compiled(lambda a, b, c: 1.0 * rule(a))
     if inputs == 2:
-        return njit(lambda a, b, c: 1.0 * rule(a, b))
-    return njit(lambda a, b, c: 1.0 * rule(a, b, c))
+        return compiled(lambda a, b, c: 1.0 * rule(a, b))
+    return compiled(lambda a, b, c: 1.0 * rule(a, b, c))
 
 
 def _message_of(rule: Rule, inputs: int) -> Compiled:
     if inputs == 1:
-        return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a))
+        return compiled(lambda S, u, a, b, c: 1.0 * rule(S, u, a))
     if inputs == 2:
-        return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b))
-    return njit(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b, c))
+        return compiled(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b))
+    return compiled(lambda S, u, a, b, c: 1.0 * rule(S, u, a, b, c))
 
 
-@njit
+@compiled
 def _no_message(S: float, u: float, a: float, b: float, c: float) -> float:
     return 0.0  # never asked for: there is no edge
 
@@ -102,8 +105,8 @@ def _rules(name: str) -> tuple[Compiled, tuple[Compiled, ...]] | None:
     for position in range(3):
         rule = of.messages[position] if position < len(of.messages) else None
         if rule is not None:
-            compiled = _compiled(_MESSAGE.get((of.name, position), rule))
-            messages.append(_message_of(compiled, of.inputs))
+            made = _compiled(_MESSAGE.get((of.name, position), rule))
+            messages.append(_message_of(made, of.inputs))
         else:
             messages.append(_no_message)
     try:
@@ -124,10 +127,12 @@ def value_of(names: Sequence[str]) -> Compiled:
     """Return ``value(number, a, b, c)``: what operation ``names[number]`` makes of its inputs."""
 
     def fork(middle: int, lower: Compiled, upper: Compiled) -> Compiled:
-        return njit(lambda op, a, b, c: lower(op, a, b, c) if op < middle else upper(op, a, b, c))
+        return compiled(
+            lambda op, a, b, c: lower(op, a, b, c) if op < middle else upper(op, a, b, c)
+        )
 
     def leaf(rule: Compiled) -> Compiled:
-        return njit(lambda op, a, b, c: rule(a, b, c))
+        return compiled(lambda op, a, b, c: rule(a, b, c))
 
     return _tree([leaf(_known(name)[0]) for name in names], fork)
 
@@ -136,14 +141,14 @@ def message_of(names: Sequence[str], position: int) -> Compiled:
     """Return ``message(number, S, u, a, b, c)``: S·∂u/∂z for the input at ``position``."""
 
     def fork(middle: int, lower: Compiled, upper: Compiled) -> Compiled:
-        return njit(
+        return compiled(
             lambda op, S, u, a, b, c: (
                 lower(op, S, u, a, b, c) if op < middle else upper(op, S, u, a, b, c)
             )
         )
 
     def leaf(rule: Compiled) -> Compiled:
-        return njit(lambda op, S, u, a, b, c: rule(S, u, a, b, c))
+        return compiled(lambda op, S, u, a, b, c: rule(S, u, a, b, c))
 
     return _tree([leaf(_known(name)[1][position]) for name in names], fork)
 

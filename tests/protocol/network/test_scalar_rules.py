@@ -60,12 +60,6 @@ def test_corners(compiled, name):
             assert_is_the_tables(compiled, name, point)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ZeroDivisionError,
-    reason="compiled with Numba's error_model='python', in which x / 0.0 raises; "
-    "the table's rules give what NumPy gives, an infinity or a NaN",
-)
 @pytest.mark.parametrize(("name", "point"), [(name, at) for name in POLES for at in POLES[name]])
 def test_poles(compiled, name, point):
     assert_is_the_tables(compiled, name, point)
