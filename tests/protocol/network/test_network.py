@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import backwave as bw
+from backwave.protocol.network import checks
 
 ARGUMENT, CYCLE = bw.errors.ArgumentError, bw.errors.CycleError
 
@@ -127,3 +128,44 @@ def test_a_list_of_lists_of_nodes():
 def test_other_parameters_of_a_wrong_number(parameters, words):
     with pytest.raises(ARGUMENT, match=words):
         bw.Network([0], [1], 1.0).with_parameters(**parameters)
+
+
+# What is not right yet.
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="NumPy's own error comes through")
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_a_list_of_lists_of_parameters(name):
+    ragged = {"weight": 1.0, "bias": 0.0, name: [[1.0], [1.0, 2.0]]}
+    with pytest.raises(ARGUMENT, match=name):
+        bw.Network([0, 1], [2, 2], **ragged)
+
+
+@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="it fails only when it runs")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("inv", "det", "slogdet", "cofactor", "cholesky", "qr", "eigvals", "svdvals", "expm"),
+        *("imag", "wofz"),
+    ],
+)
+def test_functions_of_matrices_and_complex_ones_are_no_activations(name):
+    with pytest.raises(bw.errors.UnknownPrimitiveError, match=name):
+        bw.Network([0], [1], 1.0, activation=name)
+
+
+@pytest.mark.xfail(strict=True, raises=(IndexError, pytest.fail.Exception), reason="unchecked")
+@pytest.mark.parametrize("changes", [{"weight": 5.0}, {"weight": []}, {"bias": 1.0}])
+def test_a_network_without_parameters_takes_no_others(changes):
+    graph = bw.trace(lambda x: np.sin(x) * x, 0.3)
+    for net in (bw.Network.from_graph(graph), bw.Network([0], [1], 1.0).weights_as_nodes()):
+        with pytest.raises(ARGUMENT, match=next(iter(changes))):
+            net.with_parameters(**changes)
+
+
+@pytest.mark.xfail(strict=True, reason="only the nodes that edges name are held to the most")
+@pytest.mark.parametrize("options", [{"bias": np.zeros(6)}, {"activation": ["tanh"] * 6}])
+def test_more_nodes_than_there_can_be_on_their_own(monkeypatch, options):
+    monkeypatch.setattr(checks, "MOST_NODES", 5)
+    with pytest.raises(ARGUMENT, match="there can be 5 nodes"):
+        bw.Network([0], [1], 1.0, output=1, **options)
