@@ -54,10 +54,12 @@ def real_numbers(given: Any, what: str) -> Floats:
 
 def as_float64(given: Any, what: str) -> Floats:
     """Return real numbers as float64; ``what`` begins the error, with its verb."""
-    if np.iscomplexobj(given):
-        raise ArgumentError(f"{what} complex, and a network's numbers are real")
     try:
+        if np.iscomplexobj(given):
+            raise ArgumentError(f"{what} complex, and a network's numbers are real")
         return np.asarray(given, dtype=np.float64)
+    except ArgumentError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         raise ArgumentError(f"{what} not made of numbers: {error}") from None
 

@@ -59,6 +59,9 @@ _MESSAGE: dict[tuple[str, int], Rule] = {
     ("where", 2): lambda S, u, c, a, b: 0.0 if c != 0.0 else S,
 }
 
+_OTHERWISE = ("remainder", "floor_divide", "spacing", "float_power")
+"""Numba rounds the first three otherwise than NumPy, and cannot take the last."""
+
 _SAMPLES = (0.3, 0.4, 0.6)
 
 
@@ -100,6 +103,8 @@ def _no_message(S: float, u: float, a: float, b: float, c: float) -> float:
 def _rules(name: str) -> tuple[Compiled, tuple[Compiled, ...]] | None:
     """Return the compiled value rule and message rules of an operation; None if there are none."""
     of = operation(name)
+    if of.name in _OTHERWISE:
+        return None
     value = _value_of(_compiled(_FORWARD.get(of.name, of.value)), of.inputs)
     messages = []
     for position in range(3):

@@ -226,7 +226,6 @@ def test_inputs_may_be_any_kind_of_numbers(given_as):
 # What is not right yet.
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="NumPy's own error comes through")
 def test_ragged_inputs_are_refused():
     with pytest.raises(ARGUMENT, match="the inputs are not made of numbers"):
         bw.backward(blown_up(), [[0.1], [0.2, 0.3]])
