@@ -51,6 +51,7 @@ def backward_network(network: Network, *inputs: Any, check_finite: bool = False)
         inputs_without_gradient=network.inputs_without_gradient,
     )
     ledger.check()
+    ask = partial(_found, network, blocks)
     result = NetworkResult(
         value=float(blocks.values_at(np.array([piece.output]))[0]),
         grads=blocks.S_at(piece.leaves) + 0.0,  # 0 where no message came
@@ -59,9 +60,9 @@ def backward_network(network: Network, *inputs: Any, check_finite: bool = False)
             Span(0, "forward", "compute", begin, turn),
             Span(0, "backward", "compute", turn, end),
         ],
-        ask=partial(_found, network, blocks),
+        ask=ask,
     )
-    network.scratch = blocks, ref(result)
+    network.scratch = blocks, ref(ask)  # which copies of the result hold, too
     return result
 
 
@@ -78,8 +79,8 @@ def _blocks(network: Network) -> Blocks:
     Memory that a pass is the first to touch costs it as much time as what it does there.
     """
     if network.scratch is not None:
-        blocks, result = network.scratch
+        blocks, ask = network.scratch
         network.scratch = None
-        if result() is None and not blocks.lent:
+        if ask() is None and not blocks.lent:
             return blocks
     return host_blocks(network.piece)

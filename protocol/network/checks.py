@@ -57,7 +57,10 @@ def as_float64(given: Any, what: str) -> Floats:
     try:
         if np.iscomplexobj(given):
             raise ArgumentError(f"{what} complex, and a network's numbers are real")
-        return np.asarray(given, dtype=np.float64)
+        array = np.asarray(given)
+        if array.dtype == object and any(each is None for each in array.flat):
+            raise TypeError("None is no number")
+        return array.astype(np.float64, copy=False)
     except ArgumentError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
@@ -80,11 +83,16 @@ def count_nodes(source: Ints, target: Ints, bias: Floats, activation: Activation
         raise ArgumentError(
             f"there are {len(bias)} biases and {len(activation)} activations; give one a node"
         )
-    return counts.pop() if counts else named
+    nodes = counts.pop() if counts else named
+    if nodes > MOST_NODES:
+        raise ArgumentError(f"there are {nodes:,} nodes, and there can be {MOST_NODES:,} nodes")
+    return nodes
 
 
 def one_each(numbers: Floats, count: int, what: str, of: str) -> Floats:
     """Return a number for each edge or node, of one for all or of as many."""
+    if not count:
+        raise ArgumentError(f"this network has no {what}: its {of} take none")
     if numbers.ndim and len(numbers) != count:
         raise ArgumentError(f"there are {len(numbers)} {what} and {count} {of}")
     return np.broadcast_to(numbers, count)

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ..graph import Graph
     from .assemble import Assembled, Definition
     from .blocks import Blocks
-    from .result import NetworkResult
 
 
 class Network:
@@ -145,8 +144,8 @@ class Network:
         self.num_edges: int = edges
         self.inputs_without_gradient: int = 0
         self.name = "network"
-        # The arrays of the last pass in this process, for the next, and that pass's result.
-        self.scratch: tuple[Blocks, ref[NetworkResult]] | None = None
+        # The arrays of the last pass in this process, for the next, and what its results hold.
+        self.scratch: tuple[Blocks, ref[Any]] | None = None
 
     @classmethod
     def of(
@@ -480,7 +479,8 @@ class Network:
             require_finite(weights, "weight", "edge")
             changes["weight"] = weights.copy() if piece.edges is None else weights[piece.edges]
         if bias is not None:
-            biases = one_each(real_numbers(bias, "bias"), len(piece.bias), "biases", "nodes")
+            count = len(piece.bias) if len(piece.weight) else 0  # plain sums have none
+            biases = one_each(real_numbers(bias, "bias"), count, "biases", "nodes")
             require_finite(biases, "bias", "node")
             changes["bias"] = biases.copy() if piece.numbers is None else biases[piece.numbers]
         other = Network.__new__(Network)

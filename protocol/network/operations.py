@@ -88,4 +88,18 @@ def activation(name: str) -> Operation:
             if found.inputs != 1
             else f"{name} is no activation: its derivative is 0 wherever it has one"
         )
+    if not _is_real_by_entry(found):
+        raise UnknownPrimitiveError(f"{name} is no activation: it takes more than one real number")
     return found
+
+
+def _is_real_by_entry(of: Operation) -> bool:
+    """Whether an operation of one input takes an array entry by entry to real numbers."""
+    z, rule = np.array([0.3, 0.4]), of.messages[0]
+    assert rule is not None
+    try:
+        u = of.value(z)
+        found = [u, rule(np.ones(2), u, z)]
+    except Exception:  # a rule for matrices fails in its own way
+        return False
+    return all(np.shape(each) == (2,) and each.dtype == np.float64 for each in found)

@@ -140,7 +140,6 @@ def test_a_list_of_lists_of_parameters(name):
         bw.Network([0, 1], [2, 2], **ragged)
 
 
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="it fails only when it runs")
 @pytest.mark.parametrize(
     "name",
     [
@@ -153,7 +152,6 @@ def test_functions_of_matrices_and_complex_ones_are_no_activations(name):
         bw.Network([0], [1], 1.0, activation=name)
 
 
-@pytest.mark.xfail(strict=True, raises=(IndexError, pytest.fail.Exception), reason="unchecked")
 @pytest.mark.parametrize("changes", [{"weight": 5.0}, {"weight": []}, {"bias": 1.0}])
 def test_a_network_without_parameters_takes_no_others(changes):
     graph = bw.trace(lambda x: np.sin(x) * x, 0.3)
@@ -162,7 +160,6 @@ def test_a_network_without_parameters_takes_no_others(changes):
             net.with_parameters(**changes)
 
 
-@pytest.mark.xfail(strict=True, reason="only the nodes that edges name are held to the most")
 @pytest.mark.parametrize("options", [{"bias": np.zeros(6)}, {"activation": ["tanh"] * 6}])
 def test_more_nodes_than_there_can_be_on_their_own(monkeypatch, options):
     monkeypatch.setattr(checks, "MOST_NODES", 5)

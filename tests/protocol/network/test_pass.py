@@ -231,16 +231,12 @@ def test_ragged_inputs_are_refused():
         bw.backward(blown_up(), [[0.1], [0.2, 0.3]])
 
 
-@pytest.mark.xfail(strict=True, reason="None is taken for NaN")
 @pytest.mark.parametrize("inputs", [None, [None]])
 def test_inputs_that_are_none_are_refused(inputs):
     with pytest.raises(ARGUMENT, match="the inputs are not made of numbers"):
         bw.backward(blown_up(), inputs)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only the first result is known to hold the arrays, so a pass reuses them"
-)
 def test_a_copy_of_a_result_outlives_it():
     made = network(1)
     net = made.network
