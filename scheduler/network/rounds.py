@@ -33,7 +33,10 @@ def wave_rounds(network: Network, partition: Ints) -> Rounds:
         piece.inputs, piece.source, kind, live, _marks(network, piece.constants), partition,
         awaited_up, awaited_down,
     )  # fmt: skip
-    return 2 * up + 1 - awaited_up, 2 * down + 2 - awaited_down
+    forward = 2 * up + 1 - awaited_up
+    idle = _marks(network, piece.leaves) * (awaited_up == 0)
+    _leaves_when_needed(piece.inputs, piece.source, partition, idle, forward)
+    return forward, 2 * down + 2 - awaited_down
 
 
 def eager_rounds(network: Network, partition: Ints) -> Rounds:
@@ -42,7 +45,8 @@ def eager_rounds(network: Network, partition: Ints) -> Rounds:
     forward = np.zeros(network.nodes, np.int64)
     constant = _marks(network, piece.constants)
     given = constant | _marks(network, piece.leaves)
-    _up(piece.inputs, piece.source, partition, constant, given, forward)
+    _up(piece.inputs, piece.source, partition, constant, forward)
+    _leaves_when_needed(piece.inputs, piece.source, partition, given, forward)
     backward = np.full(network.nodes, forward[piece.output])
     kind, live = _of_each(network)
     _down(piece.inputs, piece.source, kind, live, partition, backward)
@@ -63,20 +67,23 @@ def _marks(network: Network, nodes: Ints) -> Ints:
 
 
 @njit(cache=True)
-def _up(inputs: Any, source: Any, partition: Any, constant: Any, given: Any, rounds: Any) -> None:
-    n = len(inputs) - 1
-    for u in range(n):
+def _up(inputs: Any, source: Any, partition: Any, constant: Any, rounds: Any) -> None:
+    for u in range(len(inputs) - 1):
         for e in range(inputs[u], inputs[u + 1]):
             z = source[e] & POSITION
             if not constant[z]:
                 cut = partition[z] != partition[u]
                 rounds[u] = max(rounds[u], rounds[z] + cut)
-    # A leaf waits for the first round in which it is used, which saves a stage of its own.
-    for u in range(n):
+
+
+@njit(cache=True)
+def _leaves_when_needed(inputs: Any, source: Any, partition: Any, given: Any, rounds: Any) -> None:
+    """Let each leaf wait for the first round in which it is used: that saves a stage of its own."""
+    for u in range(len(inputs) - 1):
         for e in range(inputs[u], inputs[u + 1]):
             z = source[e] & POSITION
             if given[z]:
-                needed = rounds[u] - (partition[z] != partition[u])
+                needed = max(rounds[u] - (partition[z] != partition[u]), 0)
                 rounds[z] = needed if given[z] == 1 else min(rounds[z], needed)
                 given[z] = 2
 
