@@ -52,13 +52,19 @@ def by_levels(network: Network, workers: int) -> Ints:
 
 
 def by_width(network: Network, workers: int) -> Ints:
-    """Cut each level across, into neighbours of about the same work."""
-    level, cost = level_of_each(network), _cost(network)
+    """Cut each level across, into neighbours (by number) of about the same work."""
+    level = level_of_each(network)
+    # In firing order those that do the same stand together, wherever their neighbours are.
+    order = np.lexsort((network.by_number(np.arange(network.nodes)), level))
+    cost = _cost(network)[order]
     ends = np.cumsum(cost)
     first = np.flatnonzero(np.concatenate([[True], level[1:] != level[:-1]]))
     before = (ends - cost)[first][level]
     whole = np.add.reduceat(cost, first)[level]
-    return np.minimum(((ends - cost / 2 - before) * workers / whole).astype(np.int64), workers - 1)
+    share = (ends - cost / 2 - before) / whole
+    partition = np.empty(network.nodes, np.int64)
+    partition[order] = np.minimum((share * workers).astype(np.int64), workers - 1)
+    return partition
 
 
 def by_mapping(network: Network, mapping: Any, workers: int) -> Ints:

@@ -86,6 +86,23 @@ def test_a_level_cut_across_has_its_work_in_equal_parts():
     assert np.all(np.diff(partition[level == 3]) >= 0)  # neighbours stay together
 
 
+def test_neighbours_stay_together_whatever_they_do():
+    # Every third node of the middle layer leads nowhere, and they differ in what they do.
+    width = 60
+    below, middle = np.arange(width), np.arange(width, 2 * width)
+    used = middle[middle % 3 > 0]
+    top = 2 * width
+    net = bw.Network(
+        np.concatenate([below, used]),
+        np.concatenate([middle, np.full(len(used), top)]),
+        1.0,
+        activation=np.resize(["tanh", "sin", "relu", "identity"], top + 1),
+    )
+    partition = np.asarray(bw.plan(net, 3).partition)
+    assert np.array_equal(partition[below], np.repeat([0, 1, 2], 20))
+    assert np.array_equal(partition[middle], partition[below])
+
+
 def test_groups_of_levels_have_about_the_same_edges():
     net = bw.Network.layered(50, 12, 6, seed=1)
     partition, level = by_levels(net, 3), level_of_each(net)
