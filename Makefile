@@ -44,5 +44,6 @@ $(INSTALLED): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-clean:
+clean:  ## also compiled code, which does not notice a change in a function that it calls
 	rm -rf $(VENV) .cache build out *.egg-info
+	find . -name '*.nbi' -delete -o -name '*.nbc' -delete

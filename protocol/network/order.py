@@ -186,11 +186,29 @@ def _reach(output: int, order: Any, source: Any, inputs: Any, edges: Any, reache
 
 
 @compiled
+def wave_nodes(wave: Any, start: Any, kind: Any) -> Any:
+    """Yield ``(u, its block)`` for each node that sends, in the order of the wave.
+
+    It goes through the blocks of ``wave`` in order, and downwards through the nodes of each.
+    """
+    for b in wave:
+        if kind[b] != LEAF:
+            for back in range(start[b + 1] - start[b]):
+                yield start[b + 1] - 1 - back, b
+
+
+@compiled
+def sends(kind: Any, live: Any, position: int) -> bool:
+    """Whether a node that fires backwards sends a message to its input at this position."""
+    return kind != PRIMITIVE or (live >> position) & 1 == 1
+
+
+@compiled
 def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source: Any) -> Any:
     """Set FIRST on the edges whose message is the first of its node here.
 
-    The wave goes through blocks in order, and downwards through the nodes of a block and the edges
-    of a node. Slots and ghosts, behind the nodes, take one message each.
+    The wave goes downwards through the edges of a node, too. Slots and ghosts, behind the nodes,
+    take one message each.
 
     Returns:
         For each node 1 if a message comes to it directly; uint8.
@@ -198,16 +216,10 @@ def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source:
     """
     n = len(inputs) - 1
     seen = np.zeros(n, np.uint8)
-    for b in wave:
-        if kind[b] == LEAF:
-            continue
-        for back in range(start[b + 1] - start[b]):
-            u = start[b + 1] - 1 - back
-            for p in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
-                if kind[b] == PRIMITIVE and not (live[b] >> (p - inputs[u])) & 1:
-                    continue
-                z = source[p] & POSITION
-                if z < n and not seen[z]:
-                    seen[z] = 1
-                    source[p] |= FIRST
+    for u, b in wave_nodes(wave, start, kind):
+        for p in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
+            z = source[p] & POSITION
+            if z < n and not seen[z] and sends(kind[b], live[b], p - inputs[u]):
+                seen[z] = 1
+                source[p] |= FIRST
     return seen

@@ -16,7 +16,8 @@ import numpy as np
 from numba import njit
 
 from ...protocol.errors import PlanError
-from ...protocol.network.piece import LEAF, POSITION, PRIMITIVE, Ints
+from ...protocol.network.order import sends, wave_nodes
+from ...protocol.network.piece import POSITION, Ints
 from .places import Places
 
 compiled = njit(cache=True)
@@ -96,12 +97,6 @@ def _offsets(places: Places, slots: Ints) -> Ints:
 
 
 @compiled
-def _is_edge(kind: Any, live: Any, position: int) -> bool:
-    """Whether a message goes over the edge at this position of a node that fires backwards."""
-    return kind != PRIMITIVE or (live >> position) & 1 == 1
-
-
-@compiled
 def _survey(
     wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source: Any, partition: Any,
     sequence: Any, combiner: bool, slots: Any,
@@ -111,22 +106,18 @@ def _survey(
     last = np.full(n, -1, np.int64)
     degree = np.zeros(n, np.int64)
     cut = 0
-    for b in wave:
-        if kind[b] == LEAF:
-            continue
-        for back in range(start[b + 1] - start[b]):
-            u = start[b + 1] - 1 - back
-            for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
-                if not _is_edge(kind[b], live[b], e - inputs[u]):
-                    continue
-                z = source[e] & POSITION
-                degree[z] += 1
-                if partition[z] != partition[u]:
-                    cut += 1
-                    slots[z] = 1
-                elif sequence[u] < last[z]:
-                    slots[z] = 1
-                last[z] = sequence[u]
+    for u, b in wave_nodes(wave, start, kind):
+        for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
+            if not sends(kind[b], live[b], e - inputs[u]):
+                continue
+            z = source[e] & POSITION
+            degree[z] += 1
+            if partition[z] != partition[u]:
+                cut += 1
+                slots[z] = 1
+            elif sequence[u] < last[z]:
+                slots[z] = 1
+            last[z] = sequence[u]
     for z in range(n):
         slots[z] = 0 if combiner else slots[z] * degree[z]
     return cut
@@ -141,28 +132,24 @@ def _slotted(
     """Give each message its slot, in edge order, and each cut edge a lane."""
     turn = np.zeros(len(inputs) - 1, np.int64)
     lane = 0
-    for b in wave:
-        if kind[b] == LEAF:
-            continue
-        for back in range(start[b + 1] - start[b]):
-            u = start[b + 1] - 1 - back
-            for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
-                if not _is_edge(kind[b], live[b], e - inputs[u]):
-                    continue
-                z = source[e] & POSITION
-                if not slots[z]:
-                    direct[e] = 1
-                    continue
-                slot = offsets[z] + turn[z]
-                turn[z] += 1
-                if partition[z] == partition[u]:
-                    goes[e] = slot
-                else:
-                    goes[e] = lane
-                    lane_stage[lane] = stage[u]
-                    lane_node[lane] = z
-                    lane_slot[lane] = slot
-                    lane += 1
+    for u, b in wave_nodes(wave, start, kind):
+        for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
+            if not sends(kind[b], live[b], e - inputs[u]):
+                continue
+            z = source[e] & POSITION
+            if not slots[z]:
+                direct[e] = 1
+                continue
+            slot = offsets[z] + turn[z]
+            turn[z] += 1
+            if partition[z] == partition[u]:
+                goes[e] = slot
+            else:
+                goes[e] = lane
+                lane_stage[lane] = stage[u]
+                lane_node[lane] = z
+                lane_slot[lane] = slot
+                lane += 1
 
 
 @compiled
@@ -176,28 +163,24 @@ def _combined(
     lane_of = np.zeros(n, np.int64)
     lane = 0
     for place in range(partitions):
-        for b in wave:
-            if kind[b] == LEAF:
+        for u, b in wave_nodes(wave, start, kind):
+            if partition[u] != place:
                 continue
-            for back in range(start[b + 1] - start[b]):
-                u = start[b + 1] - 1 - back
-                if partition[u] != place:
+            for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
+                if not sends(kind[b], live[b], e - inputs[u]):
                     continue
-                for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
-                    if not _is_edge(kind[b], live[b], e - inputs[u]):
-                        continue
-                    z = source[e] & POSITION
-                    if partition[z] == place:
-                        direct[e] = 1
-                        continue
-                    if sender[z] != place:
-                        sender[z] = place
-                        lane_of[z] = lane
-                        lane_node[lane] = z
-                        lane_stage[lane] = stage[u]
-                        lane += 1
-                    goes[e] = lane_of[z]
-                    lane_stage[lane_of[z]] = max(lane_stage[lane_of[z]], stage[u])
+                z = source[e] & POSITION
+                if partition[z] == place:
+                    direct[e] = 1
+                    continue
+                if sender[z] != place:
+                    sender[z] = place
+                    lane_of[z] = lane
+                    lane_node[lane] = z
+                    lane_stage[lane] = stage[u]
+                    lane += 1
+                goes[e] = lane_of[z]
+                lane_stage[lane_of[z]] = max(lane_stage[lane_of[z]], stage[u])
     return lane
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ...protocol.network.order import mark_first
-from ...protocol.network.piece import POSITION, PRIMITIVE, Ints, Piece
+from ...protocol.network.order import mark_first, sends
+from ...protocol.network.piece import POSITION, Ints, Piece
 from .lanes import Lanes
 from .places import Places
 from .routes import Routes
@@ -97,11 +97,11 @@ def _find_sources(
     for u in nodes:
         for e in range(inputs[u], inputs[u + 1]):
             z = whole_source[e] & POSITION
-            sends = live[u] and (kind[u] != PRIMITIVE or (live[u] >> (e - inputs[u])) & 1)
+            sent = live[u] and sends(kind[u], live[u], e - inputs[u])
             if partition[z] == place:
                 # A message that never goes needs no slot: the edge comes from the node itself.
-                source[k] = slots + goes[e] if sends and not direct[e] else local[z]
-            elif sends:
+                source[k] = slots + goes[e] if sent and not direct[e] else local[z]
+            elif sent:
                 source[k] = ghost[goes[e]]
             else:
                 source[k] = behind

@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 
 from ...protocol.network import Network
-from ...protocol.network.piece import POSITION, PRIMITIVE, Ints
+from ...protocol.network.order import sends
+from ...protocol.network.piece import POSITION, Ints
 from .partition import level_of_each
 
 Rounds = tuple[Ints, Ints]
@@ -96,7 +97,7 @@ def _down(inputs: Any, source: Any, kind: Any, live: Any, partition: Any, rounds
         if not live[u]:
             continue
         for e in range(inputs[u], inputs[u + 1]):
-            if kind[u] == PRIMITIVE and not (live[u] >> (e - inputs[u])) & 1:
+            if not sends(kind[u], live[u], e - inputs[u]):
                 continue
             z = source[e] & POSITION
             rounds[z] = max(rounds[z], rounds[u] + (partition[z] != partition[u]))
@@ -114,5 +115,5 @@ def _await(
             if partition[z] == partition[u] or constant[z]:
                 continue
             up[z] = 1
-            if live[u] and (kind[u] != PRIMITIVE or (live[u] >> (e - inputs[u])) & 1):
+            if live[u] and sends(kind[u], live[u], e - inputs[u]):
                 down[u] = 1

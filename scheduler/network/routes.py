@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 
 from ...protocol.message import BACKWARD, CALLER, FORWARD, SUMS
-from ...protocol.network.piece import POSITION, PRIMITIVE, Ints, Takes
+from ...protocol.network.order import sends
+from ...protocol.network.piece import POSITION, Ints, Takes
 from .lanes import Lanes
 from .places import Places
 
@@ -189,7 +190,6 @@ def _needs(
             z = source[e] & POSITION
             if partition[z] != partition[u]:
                 need[z] = min(need[z], rounds[u])
-                primitive = kind[u] == PRIMITIVE
-                if not live[u] or (primitive and not (live[u] >> (e - inputs[u])) & 1):
+                if not live[u] or not sends(kind[u], live[u], e - inputs[u]):
                     dead.append(np.int64(z))
     return np.array(dead, dtype=np.int64)
