@@ -187,14 +187,18 @@ def _reach(output: int, order: Any, source: Any, inputs: Any, edges: Any, reache
 
 @compiled
 def wave_nodes(wave: Any, start: Any, kind: Any) -> Any:
-    """Yield ``(u, its block)`` for each node that sends, in the order of the wave.
+    """Return the nodes that send, and the block of each, in the order of the wave.
 
     It goes through the blocks of ``wave`` in order, and downwards through the nodes of each.
     """
+    nodes, blocks = np.empty(start[-1], np.int64), np.empty(start[-1], np.int32)
+    count = 0
     for b in wave:
         if kind[b] != LEAF:
             for back in range(start[b + 1] - start[b]):
-                yield start[b + 1] - 1 - back, b
+                nodes[count], blocks[count] = start[b + 1] - 1 - back, b
+                count += 1
+    return nodes[:count], blocks[:count]
 
 
 @compiled
@@ -216,7 +220,9 @@ def mark_first(wave: Any, start: Any, kind: Any, live: Any, inputs: Any, source:
     """
     n = len(inputs) - 1
     seen = np.zeros(n, np.uint8)
-    for u, b in wave_nodes(wave, start, kind):
+    nodes, blocks = wave_nodes(wave, start, kind)
+    for at in range(len(nodes)):
+        u, b = nodes[at], blocks[at]
         for p in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
             z = source[p] & POSITION
             if z < n and not seen[z] and sends(kind[b], live[b], p - inputs[u]):

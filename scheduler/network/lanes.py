@@ -106,7 +106,9 @@ def _survey(
     last = np.full(n, -1, np.int64)
     degree = np.zeros(n, np.int64)
     cut = 0
-    for u, b in wave_nodes(wave, start, kind):
+    nodes, blocks = wave_nodes(wave, start, kind)
+    for at in range(len(nodes)):
+        u, b = nodes[at], blocks[at]
         for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
             if not sends(kind[b], live[b], e - inputs[u]):
                 continue
@@ -132,7 +134,9 @@ def _slotted(
     """Give each message its slot, in edge order, and each cut edge a lane."""
     turn = np.zeros(len(inputs) - 1, np.int64)
     lane = 0
-    for u, b in wave_nodes(wave, start, kind):
+    nodes, blocks = wave_nodes(wave, start, kind)
+    for at in range(len(nodes)):
+        u, b = nodes[at], blocks[at]
         for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
             if not sends(kind[b], live[b], e - inputs[u]):
                 continue
@@ -162,8 +166,10 @@ def _combined(
     sender = np.full(n, -1, np.int64)
     lane_of = np.zeros(n, np.int64)
     lane = 0
+    nodes, blocks = wave_nodes(wave, start, kind)
     for place in range(partitions):
-        for u, b in wave_nodes(wave, start, kind):
+        for at in range(len(nodes)):
+            u, b = nodes[at], blocks[at]
             if partition[u] != place:
                 continue
             for e in range(inputs[u + 1] - 1, inputs[u] - 1, -1):
