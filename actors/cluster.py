@@ -1,174 +1,31 @@
-"""Workers on Ray: one actor a partition, frames from actor to actor by reference."""
+"""Workers on Ray: one actor a partition, started when a plan needs them, and kept for the next."""
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, overload
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
-from ..protocol import graph_file
-from ..protocol.errors import ArgumentError, BackwaveError, ClusterError
-from ..protocol.gradient_network import direction, directions, hvp_network
-from ..protocol.graph import Graph, require_graph
-from ..protocol.message import Frame
-from ..protocol.network import Network
+from ..protocol.derivatives.gradient_network import hvp_network
+from ..protocol.errors import ArgumentError, ClusterError
+from ..protocol.graph.graph import Graph, require_graph
 from ..protocol.pytree import flatten
-from ..protocol.sources import sources
+from ..protocol.result import Result
+from ..protocol.scalar.network import Network
+from ..protocol.scalar.result import NetworkResult
+from ..scheduler.make_plan import plan
 from ..scheduler.partition import Mapped
-from ..scheduler.plan import CPU, GPU, Plan, Stage, plan
-from .execute import PlannedResult, execute, new_run
-from .execute_network import PlannedNetworkResult, execute_network
-from .worker import Worker, assignments
+from ..scheduler.plan import CPU, GPU, Plan
+from ..scheduler.run import Passing
+from .execute import execute, new_run
+from .hessian import curvature
+from .ray_engine import Actor, RayEngine, wait
+from .ray_join import gpus_each, start_or_join
 
 KEPT_PLANS = 8
 """How many plans a cluster keeps, to go back to one: a gradient and its Hessian take turns."""
-
-JOIN_SECONDS = 15.0
-"""How long a cluster that is joined may take to answer."""
-
-
-class _Actor(Worker):
-    """A worker, as Ray calls it: a single return value is not wrapped in a tuple."""
-
-    def fire(self, *args: Any) -> Any:
-        results = super().fire(*args)
-        return results if len(results) > 1 else results[0]
-
-
-class RayEngine:
-    """Fires stages on actors; a handle is an object reference.
-
-    The driver never holds a payload: it passes on the references to frames that workers made.
-    """
-
-    def __init__(self, actors: Sequence[Any], deadline: float) -> None:
-        self._actors = actors
-        self._deadline = deadline
-
-    def load(self, the_plan: Plan, run: str) -> None:
-        """Give every worker its partition."""
-        graph = the_plan.graph
-        if isinstance(graph, Network):
-            given = assignments(the_plan, run)
-            # Each worker gets its own piece, and reads it where the object store has it.
-            parts: list[Any] = [ray.put(piece) for piece in the_plan.pieces]
-        else:
-            given = assignments(the_plan, run, sources(graph))
-            parts = [ray.put(graph_file.to_bytes(graph))] * len(given)
-        loads = [
-            actor.load.remote(part, assignment)
-            for actor, part, assignment in zip(self._actors, parts, given, strict=True)
-        ]
-        wait(loads, self._deadline, [f"worker {i} to load" for i in range(len(loads))])
-
-    def give(self, frame: Frame) -> Any:
-        """Put a frame from the caller into the object store, once."""
-        return ray.put(frame)
-
-    def fire(
-        self, stage: Stage, number: int, check_finite: bool, frames: Sequence[Any]
-    ) -> tuple[Any, Sequence[Any]]:
-        """Submit a stage: one actor call."""
-        method = self._actors[stage.partition].fire.options(num_returns=1 + len(stage.sends))
-        references = method.remote(stage.number, number, check_finite, *frames)
-        if not stage.sends:
-            return references, ()
-        return references[0], references[1:]
-
-    def take(self, stages: Sequence[Stage], handles: Sequence[Any]) -> list[Any]:
-        """Wait for what these stages return."""
-        return wait(
-            handles,
-            self._deadline,
-            [
-                f"stage {s.number} ({s.name}, round {s.round}) of worker {s.partition}"
-                for s in stages
-            ],
-        )
-
-    def sums(self, worker: int, number: int, nodes: Sequence[int]) -> Frame:
-        """Fetch S at nodes of a worker."""
-        call = self._actors[worker].sums.remote(number, list(nodes))
-        frame: Frame = wait([call], self._deadline, [f"S from worker {worker}"])[0]
-        return frame
-
-
-def wait(references: Sequence[Any], deadline: float, names: Sequence[str]) -> list[Any]:
-    """Return what the references stand for; an error says what was waited for.
-
-    Raises:
-        ClusterError: the deadline has passed, a worker has died, or Ray itself failed.
-        BackwaveError: the error that a worker raised, as it raised it.
-
-    """
-    try:
-        values: list[Any] = ray.get(list(references), timeout=deadline)
-        return values
-    except GetTimeoutError:
-        _, pending = ray.wait(list(references), num_returns=len(references), timeout=0)
-        late = [name for ref, name in zip(references, names, strict=True) if ref in pending]
-        raise ClusterError(
-            f"waited {deadline:g} s for {late[0]}"
-            + (f" and {len(late) - 1} more" if len(late) > 1 else "")
-            + "; see `ray status`, or raise the deadline"
-        ) from None
-    except RayTaskError as error:
-        if isinstance(error.cause, BackwaveError):
-            raise error.cause from None
-        raise ClusterError(f"a worker failed: {error.cause!r}\n{error}") from error
-    except RayActorError as error:
-        raise ClusterError(
-            f"a worker died while the run waited for {_first_failed(references, names)}: {error}"
-        ) from None
-    except RayError as error:  # an object was lost, or memory has run out
-        raise ClusterError(
-            f"Ray failed while the run waited for {_first_failed(references, names)}: {error}"
-        ) from error
-
-
-def _first_failed(references: Sequence[Any], names: Sequence[str]) -> str:
-    for reference, name in zip(references, names, strict=True):
-        try:
-            ray.get(reference, timeout=1)
-        except RayError:
-            return name
-    return names[0]
-
-
-_ADDRESS = "give the address that `ray start --head` prints, host:6379"
-
-
-def _require_ray_at(address: str) -> None:
-    """Raise unless a Ray cluster answers: ``ray.init`` would wait for minutes, and print."""
-    if address == "auto" or "://" in address:
-        return  # these fail at once
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), JOIN_SECONDS).close()
-    except (OSError, ValueError, OverflowError) as error:  # nobody is there: no need to wait
-        why = error if isinstance(error, OSError) else "it is no host and port"
-        raise ClusterError(
-            f"no Ray cluster could be joined at {address!r}: {why}; {_ADDRESS}"
-        ) from None
-    check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-    try:
-        answered = subprocess.run(check, capture_output=True, timeout=JOIN_SECONDS, check=False)
-        healthy = answered.returncode == 0
-    except subprocess.TimeoutExpired:
-        healthy = False
-    if not healthy:
-        raise ClusterError(
-            f"no Ray cluster could be joined at {address!r}: none answered within "
-            f"{JOIN_SECONDS:g} s; {_ADDRESS}"
-        )
 
 
 class Cluster:
@@ -210,19 +67,19 @@ class Cluster:
         self._open = False
         self._owns_ray = False
         self._pool: dict[str, list[Any]] = {CPU: [], GPU: []}
+        self._restarts = 0
         self._cpus_each = 0.0
         self._gpus_each = 0.0
         self._plans: dict[tuple[Any, ...], Plan] = {}
-        self._loaded: Plan | None = None
         self._engine: RayEngine | None = None
-        self._run = ""
         self._number = 0
 
     def __enter__(self) -> Cluster:
         """Start or join Ray."""
         try:
-            self._connect()
-            self._require_gpus()
+            self._owns_ray = start_or_join(self.address, self.workers)
+            if self.gpus:
+                self._gpus_each = gpus_each(self.gpus)
         except BaseException:
             self.close()
             raise
@@ -242,28 +99,30 @@ class Cluster:
             ray.shutdown()
 
     @overload
-    def backward(self, graph: Graph, *args: Any, **options: Any) -> PlannedResult: ...
+    def backward(self, graph: Graph, *args: Any, **options: Any) -> Result: ...
     @overload
-    def backward(self, graph: Network, *args: Any, **options: Any) -> PlannedNetworkResult: ...
+    def backward(self, graph: Network, *args: Any, **options: Any) -> NetworkResult: ...
     def backward(
         self,
-        graph: Graph | Network,
+        graph: Any,
         *args: Any,
+        S: Any = None,
         granularity: str = "partition",
         partitioner: str | Mapped | None = None,
-        policy: str | None = None,
+        schedule: str | None = None,
         combiner: bool = False,
         check_finite: bool = False,
-    ) -> PlannedResult | PlannedNetworkResult:
+    ) -> Any:
         """Run one pass of a network over the workers.
 
         Args:
             graph: the network; or a :class:`Network` of scalar nodes.
             *args: values of the shapes that it was traced with; of a :class:`Network` one array,
                 the values of the nodes that nothing feeds, in node order.
+            S: S at the output, as :func:`backwave.backward` takes it.
             granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
             partitioner: see :func:`backwave.plan`.
-            policy: ``"eager"``, ``"wave"`` or ``"level"``; see :func:`backwave.plan`.
+            schedule: ``"eager"``, ``"wave"`` or ``"level"``; see :func:`backwave.plan`.
             combiner: see :func:`backwave.plan`.
             check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
 
@@ -276,17 +135,17 @@ class Cluster:
             BackwaveError: as :func:`backwave.backward`, from whichever worker it arose on.
 
         """
-        planned = self._planned(graph, granularity, partitioner, policy, combiner)
-        return self.run(planned, *args, check_finite=check_finite)
+        planned = self._planned(graph, granularity, partitioner, schedule, combiner)
+        return self.run(planned, *args, S=S, check_finite=check_finite)
 
     def hvp(
         self,
         graph: Graph,
         *args: Any,
         granularity: str = "partition",
-        policy: str = "eager",
+        schedule: str = "eager",
         check_finite: bool = False,
-    ) -> PlannedResult:
+    ) -> Result:
         """Run a Hessian-vector product over the workers: one pass of the network of ⟨∇f, v⟩.
 
         Args:
@@ -295,7 +154,7 @@ class Cluster:
                 the differentiated argument, a tuple with one each where there are several or
                 ``argnums`` was a tuple.
             granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
-            policy: ``"eager"``, ``"wave"`` or ``"level"``.
+            schedule: ``"eager"``, ``"wave"`` or ``"level"``.
             check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
 
         Returns:
@@ -314,69 +173,59 @@ class Cluster:
                 f"and was given {len(args)} in all"
             )
         *values, v = args
-        structure = flatten(tuple(values)).structure
-        given = direction(graph, structure, directions(graph, structure, v))
-        planned = self._planned(hvp_network(graph), granularity, "levels", policy)
-        result = self.run(planned, *values, given, check_finite=check_finite)
-        assert isinstance(result, PlannedResult)
+        structure, signature = flatten(tuple(values)).structure, graph.signature
+        given = signature.direction(structure, signature.directions(structure, v))
+        planned = self._planned(hvp_network(graph), granularity, "levels", schedule)
+        result: Result = self.run(planned, *values, given, check_finite=check_finite)
         return result
 
     def _planned(
         self,
-        graph: Graph | Network,
+        graph: Any,
         granularity: str,
         partitioner: str | Mapped | None,
-        policy: str | None,
+        schedule: str | None,
         combiner: bool = False,
     ) -> Plan:
         """Return the plan for a network, the same one as before where nothing has changed."""
         if partitioner is not None and not isinstance(partitioner, str):
             # A mapping of the user's own may have changed since: it is followed anew.
-            return plan(graph, self.workers, granularity, partitioner, policy, self.gpus, combiner)
-        key = graph, self.workers, granularity, partitioner, policy, self.gpus, combiner
+            return plan(
+                graph, self.workers, granularity, partitioner, schedule, self.gpus, combiner
+            )
+        key = graph, self.workers, granularity, partitioner, schedule, self.gpus, combiner
         if key not in self._plans:
             made = plan(*key)
             self._plans = dict([*self._plans.items(), (key, made)][-KEPT_PLANS:])
         return self._plans[key]
 
-    def run(
-        self, the_plan: Plan, *args: Any, check_finite: bool = False
-    ) -> PlannedResult | PlannedNetworkResult:
+    def run(self, the_plan: Plan, *args: Any, S: Any = None, check_finite: bool = False) -> Any:
         """Run one pass of a plan over the workers; those stay loaded for the next pass."""
         self._require_possible(the_plan)  # a mistake of the caller's costs no workers
+        bound = the_plan.graph.bind(args, S)
+        hvp = partial(self.hvp, granularity=the_plan.granularity, schedule=the_plan.schedule.name)
         try:
             engine = self._load(the_plan)
             self._number += 1
-            if isinstance(the_plan.graph, Network):
-                return execute_network(
-                    the_plan,
-                    engine,
-                    args,
-                    run=self._run,
-                    number=self._number,
-                    check_finite=check_finite,
-                )
+            passing = Passing(self._number, bound, check_finite)
             return execute(
                 the_plan,
                 engine,
-                args,
-                run=self._run,
-                number=self._number,
-                check_finite=check_finite,
-                hvp=partial(
-                    self.hvp, granularity=the_plan.granularity, policy=the_plan.policy.name
-                ),
+                passing,
+                args=args,
+                curvature=lambda: curvature(the_plan.graph, args, hvp),
             )
         except (ClusterError, KeyboardInterrupt):
             self._discard()  # dead or still busy: the next run starts new ones
             raise
 
     def _discard(self) -> None:
-        """Stop all workers."""
+        """Stop all workers; those that are started next are other incarnations of them."""
         for actors in self._pool.values():
             while actors:
                 ray.kill(actors.pop())
-        self._loaded = self._engine = None
+        self._restarts += 1
+        self._engine = None
 
     def require_room(self, the_plan: Plan) -> None:
         """Raise ClusterError if a plan needs more actors than are allowed."""
@@ -401,52 +250,16 @@ class Cluster:
             )
 
     def _load(self, the_plan: Plan) -> RayEngine:
-        if self._engine is not None and self._loaded is the_plan:
+        if self._engine is not None and self._engine.plan is the_plan:
             return self._engine
-        self._engine = self._loaded = None
-        engine = RayEngine(self._actors(the_plan.devices), self.deadline)
-        self._run, self._number = new_run(), 0
-        engine.load(the_plan, self._run)
-        self._engine, self._loaded = engine, the_plan
+        self._engine = None
+        actors = self._actors(the_plan.devices)
+        incarnations = (self._restarts,) * the_plan.partitions
+        engine = RayEngine(the_plan, actors, new_run(), incarnations, self.deadline)
+        self._number = 0
+        engine.load()
+        self._engine = engine
         return engine
-
-    def _connect(self) -> None:
-        if ray.is_initialized():
-            return
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self.address is not None:
-            _require_ray_at(self.address)
-            try:
-                ray.init(address=self.address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError, RayError) as error:
-                reason = str(error).strip().splitlines()[0]
-                raise ClusterError(
-                    f"no Ray cluster could be joined at {self.address!r}: {reason}"
-                ) from error
-        else:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            self._owns_ray = True
-            try:
-                ray.init(num_cpus=self.workers, include_dashboard=False, **quiet)
-            except Exception as error:  # Ray raises many kinds, some of them plain Exception
-                reason = str(error).strip().splitlines()[0]
-                raise ClusterError(f"a local Ray could not be started: {reason}") from error
-            return
-        self._owns_ray = True  # the connection, which is all that shutdown ends here
-
-    def _require_gpus(self) -> None:
-        if not self.gpus:
-            return
-        found = float(ray.cluster_resources().get("GPU", 0))
-        nodes = sum(bool(node["Alive"]) for node in ray.nodes())
-        if not found:
-            raise ClusterError(
-                f"{self.gpus} workers on GPUs were asked for, and Ray found 0 GPUs on {nodes} "
-                f"machine{'s' * (nodes != 1)}; run without --gpus, or join a cluster that has GPUs "
-                f"with --address"
-            )
-        self._gpus_each = min(1.0, int(found / self.gpus * 1e4) / 1e4)
 
     def _actors(self, devices: Sequence[str]) -> list[Any]:
         """Return an actor for each device, new ones where the pool has too few."""
@@ -458,7 +271,7 @@ class Cluster:
             if each != self._cpus_each:
                 self._discard()
                 self._cpus_each = each
-        remote = ray.remote(_Actor)
+        remote = ray.remote(Actor)
         for kind in (CPU, GPU):
             for _ in range(devices.count(kind) - len(self._pool[kind])):
                 options: dict[str, Any] = {

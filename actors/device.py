@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ..protocol.arrays import Array, settle
 from ..protocol.errors import ClusterError
-
-if TYPE_CHECKING:
-    from ..protocol.network.blocks import Blocks
-    from ..protocol.network.piece import Piece
 
 _SCALARS = (bool, int, float, complex)  # these types themselves: np.float64 is a float, too
 
@@ -18,12 +15,6 @@ class Host:
     """The CPU: arrays are NumPy's, and stay as they are."""
 
     name = "cpu"
-
-    def blocks(self, piece: Piece) -> Blocks:
-        """Hold a piece of a scalar network here."""
-        from ..protocol.network.on_host import host_blocks
-
-        return host_blocks(piece)
 
     def put(self, value: Array) -> Array:
         """Bring a value that came from elsewhere here. A Python scalar stays one."""
@@ -36,6 +27,9 @@ class Host:
     def finish(self) -> None:
         """Wait until what was begun is done."""
 
+    def sparse(self) -> None:
+        """Return no library: compiled loops do better."""
+
 
 class Device:
     """A GPU: arrays are those of ``cupy``, which stay on it between stages."""
@@ -44,14 +38,6 @@ class Device:
 
     def __init__(self, cupy: Any) -> None:
         self._cupy = cupy
-
-    def blocks(self, piece: Piece) -> Blocks:
-        """Hold a piece of a scalar network on the device, for CuPy's sparse kernels."""
-        from cupyx.scipy import sparse
-
-        from ..protocol.network.array_blocks import ArrayBlocks, Library
-
-        return ArrayBlocks(piece, Library(self._cupy, sparse, self._cupy.asnumpy))
 
     def put(self, value: Array) -> Array:
         """Copy a value to the device. A Python scalar stays one: it decides no dtype."""
@@ -66,6 +52,12 @@ class Device:
     def finish(self) -> None:
         """Wait until the device has done what it was given."""
         self._cupy.cuda.get_current_stream().synchronize()
+
+    def sparse(self) -> tuple[Any, Any, Callable[[Array], Array]]:
+        """Return CuPy, its sparse matrices, and the way to the host."""
+        from cupyx.scipy import sparse
+
+        return self._cupy, sparse, self._cupy.asnumpy
 
 
 def device(kind: str) -> Host | Device:

@@ -3,75 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import time_ns
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from ..protocol import graph_file
-from ..protocol.backward import Span
 from ..protocol.errors import ProtocolError, WireError
-from ..protocol.graph import Graph
-from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header
-from ..protocol.network.piece import Piece
-from ..protocol.sources import Source, import_sources
-from ..scheduler.plan import Plan, PlannedFrame, Stage
-from ..scheduler.run import Report
+from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Address, Frame, Header
+from ..protocol.outline import PlannedFrame, Stage
+from ..protocol.residents import Part, Pass, Residents
+from ..protocol.timeline import Span
+from ..scheduler.events import Report
+from ..scheduler.order import Firing
+from ..scheduler.plan import Plan
 from .device import device
-from .residents import Residents, ScalarNodes, TensorNodes
 
-KEPT_GRAPHS = 2
-"""How many decoded networks a worker keeps: a gradient and its Hessian take turns."""
+KEPT = 2
+"""How many networks that its parts share a worker keeps: a gradient and its Hessian take turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one worker must know of a plan: its nodes, its stages, the frames in and out.
+    """What one worker must know of a plan: its stages, and the frames in and out.
 
-    The nodes of a scalar network come as a piece of it instead.
+    Attributes:
+        run: the run's name, which every frame carries.
+        partition: which partition it is to hold; the part itself comes beside this.
+        device: ``"cpu"`` or ``"gpu"``.
+        stages, frames: those that are its own, by number.
+        incarnations: of every worker, how often it has been started anew: a frame of an earlier
+            one is refused.
+
     """
 
     run: str
     partition: int
     device: str
-    nodes: tuple[int, ...]
     stages: dict[int, Stage]
     frames: dict[int, PlannedFrame]
-    imports: tuple[Source, ...] = ()
+    incarnations: tuple[int, ...]
 
 
-def assignments(plan: Plan, run: str, imports: tuple[Source, ...] = ()) -> list[Assignment]:
-    """Return what each worker must know of a plan; ``imports`` define its users' primitives."""
-    nodes: list[list[int]] = [[] for _ in range(plan.partitions)]
+def assignments(
+    plan: Plan, run: str, incarnations: tuple[int, ...] | None = None
+) -> list[Assignment]:
+    """Return what each worker must know of a plan."""
     stages: list[dict[int, Stage]] = [{} for _ in range(plan.partitions)]
-    for u, place in enumerate(() if plan.pieces else plan.partition):
-        if place >= 0:
-            nodes[place].append(u)
     for stage in plan.stages:
         stages[stage.partition][stage.number] = stage
     return [
         Assignment(
             run,
-            place,
-            plan.devices[place],
-            tuple(nodes[place]),
-            stages[place],
+            partition,
+            plan.devices[partition],
+            mine,
             {
                 number: plan.frames[number]
-                for stage in stages[place].values()
+                for stage in mine.values()
                 for number in (*stage.receives, *stage.sends)
             },
-            imports,
+            incarnations or (0,) * plan.partitions,
         )
-        for place in range(plan.partitions)
+        for partition, mine in enumerate(stages)
     ]
 
 
-class Worker:
-    """The nodes of one partition during a run.
+@dataclass(slots=True)
+class _Open:
+    """A pass that is open here, and the stages that have fired in it."""
 
-    Its methods are what the driver calls, on Ray or in this process: :meth:`load` once a plan,
-    :meth:`fire` once a stage, :meth:`sums` when somebody asks for S.
+    nodes: Pass
+    fired: set[int] = field(default_factory=set)
+
+
+class Worker:
+    """The nodes of one partition during a run; several passes of it may be open at once.
+
+    Its methods are what an engine calls, on Ray or in this process: :meth:`load` once a plan,
+    :meth:`fire` once a firing, :meth:`find` when somebody asks for S.
     """
 
     def __init__(self, kind: str = "cpu", *, threads: int | None = 1) -> None:
@@ -80,46 +90,33 @@ class Worker:
             threadpool_limits(threads, user_api="blas")
         self._device = device(kind)
         self._assignment: Assignment | None = None
-        self._decoded: dict[tuple[bytes, tuple[Source, ...]], Graph] = {}
-        self._number = -1
-        self._fired: set[int] = set()
+        self._wholes: list[Any] = []
+        self._residents: Residents
+        self._passes: dict[int, _Open] = {}
 
     def ready(self) -> str:
         """Answer, when the worker is there, with the name of its device."""
         return self._device.name
 
-    def load(self, graph: bytes | Graph | Piece, assignment: Assignment) -> None:
-        """Take over a partition of a network, which comes in its file form.
-
-        Workers in one process may share the network itself. Of a scalar network comes the piece
-        that this worker is to hold.
-        """
-        import_sources(assignment.imports)
-        if isinstance(graph, Piece):
-            self._residents: Residents = ScalarNodes(graph, self._device)
-        else:
-            known = graph if isinstance(graph, Graph) else self._read(graph, assignment.imports)
-            given_away = {
-                key
-                for frame in assignment.frames.values()
-                if frame.kind == FORWARD and frame.sender == assignment.partition
-                for key in frame.keys
-            }
-            self._residents = TensorNodes(known, assignment.nodes, self._device, given_away)
+    def load(self, part: Part, whole: Any, assignment: Assignment) -> None:
+        """Take over a partition of a network: its part, and what all parts share."""
+        # One that was here before has been opened already.
+        known = next((each for each in self._wholes if each == whole), whole)
+        self._wholes = [*(each for each in self._wholes if each is not known), known][-KEPT:]
+        self._residents = part.residents(known, self._device)
         self._assignment = assignment
-        self._number = -1
-
-    def _read(self, data: bytes, imports: tuple[Source, ...]) -> Graph:
-        """Decode a network, or find it among the last that this worker has decoded."""
-        key = data, imports
-        graph = self._decoded.pop(key, None) or graph_file.from_bytes(data)
-        self._decoded = dict([*self._decoded.items(), (key, graph)][-KEPT_GRAPHS:])
-        return graph
+        self._passes = {}
 
     def fire(
-        self, stage_number: int, number: int, check_finite: bool, *frames: Frame
+        self, firing: Firing, check_finite: bool, first: int, *frames: Frame
     ) -> tuple[Report, *tuple[Frame, ...]]:
-        """Run one stage of pass ``number``: receive, fire forward, fire backward, send.
+        """Run one stage of a pass: receive, fire forward, fire backward, send.
+
+        Args:
+            firing: the pass and the stage.
+            check_finite: whether to look for NaN and infinity.
+            first: passes before this one are over, and are closed.
+            *frames: what the stage receives.
 
         Returns:
             The report, followed by the planned frames.
@@ -132,174 +129,194 @@ class Worker:
         """
         start = time_ns()
         assignment = self._assigned()
-        if number != self._number:
-            self._residents.begin(check_finite=check_finite)
-            self._number = number
-            self._fired.clear()
+        number, stage_number = firing
         stage = assignment.stages.get(stage_number)
         if stage is None:
             raise ProtocolError(
                 f"worker {assignment.partition} was asked for stage {stage_number}, "
                 f"which is not its own"
             )
-        if stage_number in self._fired:
+        self._close_before(first)
+        open_pass = self._passes.get(number)
+        if open_pass is None:
+            open_pass = _Open(self._residents.open(check_finite=check_finite))
+            self._passes[number] = open_pass
+        if stage_number in open_pass.fired:
             raise ProtocolError(
-                f"{self._says(stage)} was asked to fire a second time in pass {number}; "
+                f"{_says(stage)} was asked to fire a second time in pass {number}; "
                 f"a stage fires once a pass"
             )
-        report = Report(stage_number, assignment.partition, start, start)
-        before = self._residents.counts()
-        self._receive(stage, frames, report)
-        self._fired.add(stage_number)
-        self._forward(stage, report)
-        self._backward(stage, report)
-        sent = [self._send(stage, number, report) for number in stage.sends]
-        for name, count in self._residents.counts().items():
-            setattr(report, name, count - before[name])
+        incarnation = assignment.incarnations[assignment.partition]
+        report = Report(stage_number, assignment.partition, start, start, incarnation)
+        work = _Work(assignment, stage, number, open_pass.nodes, report)
+        work.receive(frames)
+        open_pass.fired.add(stage_number)
+        self._compute(stage, open_pass.nodes, report)
+        sent = [work.send(frame) for frame in stage.sends]
+        report.counts += open_pass.nodes.counted()
         report.end = time_ns()
         return (report, *sent)
 
-    def sums(self, number: int, nodes: Iterable[int]) -> Frame:
-        """Return a frame with S at ``nodes``, of the pass that ran last.
-
-        Of a scalar network's, instead of nodes, S or the gradients of weights or biases: see
-        :mod:`backwave.protocol.network.result`.
+    def find(self, number: int, keys: Iterable[int]) -> Frame:
+        """Return a frame with S at nodes, or what else a network finds, by key, in a pass.
 
         Raises:
-            ProtocolError: another pass has run since.
+            ProtocolError: the pass is over.
 
         """
         assignment = self._assigned()
-        if number != self._number:
+        if number not in self._passes:
+            last = max(self._passes, default=number)
             raise ProtocolError(
-                f"worker {assignment.partition} has run pass {self._number} since pass {number}; "
+                f"worker {assignment.partition} has run pass {last} since pass {number}; "
                 f"read S before the next pass"
             )
-        found = self._residents.found(nodes)
-        return Frame.of(SUMS, found, run=assignment.run, number=number, sender=assignment.partition)
+        found = self._passes[number].nodes.found(keys)
+        return Frame.of(
+            SUMS, found, Address(assignment.run, number, 0, assignment.partition, CALLER)
+        )
 
     def _assigned(self) -> Assignment:
         if self._assignment is None:
             raise ProtocolError("a worker was asked to fire before it was given a partition")
         return self._assignment
 
-    def _receive(self, stage: Stage, frames: tuple[Frame, ...], report: Report) -> None:
-        expected = {
-            _address(planned): planned
-            for planned in map(self._assigned().frames.__getitem__, stage.receives)
-        }
-        missing = dict.fromkeys(stage.receives)
-        for place, frame in enumerate(frames, 1):
+    def _close_before(self, first: int) -> None:
+        for number in [number for number in self._passes if number < first]:
+            self._residents.close(self._passes.pop(number).nodes)
+
+    def _compute(self, stage: Stage, nodes: Pass, report: Report) -> None:
+        """Fire forward, then backward; messages that go elsewhere wait to be sent."""
+        for kind, fires, fire in (
+            (FORWARD, stage.forward or stage.leaves, nodes.fire),
+            (BACKWARD, stage.backward, nodes.send),
+        ):
+            if fires:
+                begin = time_ns()
+                fire(stage)
+                self._device.finish()
+                counts = nodes.counted()
+                report.counts += counts
+                details = {"nodes": self._residents.size(stage, kind)}
+                if kind == BACKWARD:
+                    details["levels"] = len(counts.levels)
+                span = Span(report.worker, kind, "compute", begin, time_ns(), details)
+                report.spans.append(span)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one firing receives and sends."""
+
+    assignment: Assignment
+    stage: Stage
+    number: int
+    nodes: Pass
+    report: Report
+
+    def receive(self, frames: tuple[Frame, ...]) -> None:
+        """Take what has come, and hold it to the plan."""
+        planned_frames = [self.assignment.frames[number] for number in self.stage.receives]
+        expected = {_address(planned): planned for planned in planned_frames}
+        missing = dict.fromkeys(self.stage.receives)
+        for count, frame in enumerate(frames, 1):
             begin = time_ns()
             try:
                 header, messages = Frame(*frame).open()
             except WireError as error:
                 raise WireError(
-                    f"{self._says(stage)} received frame {place} of {len(frames)} damaged: {error}"
+                    f"{_says(self.stage)} received frame {count} of {len(frames)} damaged: {error}"
                 ) from None
-            planned = self._planned(stage, header, expected)
+            planned = self._planned(header, expected)
             if header.keys != planned.keys:
                 raise ProtocolError(
-                    f"{self._says(stage)} received {_title(planned)} "
+                    f"{_says(self.stage)} received {_title(planned)} "
                     f"with other messages than planned"
                 )
             if planned.number not in missing:  # it came before
-                self._residents.duplicates += planned.messages
+                self.nodes.drop(planned)
                 continue
             del missing[planned.number]
             for message in messages:
                 origin = f"{_who(planned.sender)}, stage {planned.sent_by},"
-                fault = self._residents.fault(planned, message, origin)
+                fault = self.nodes.fault(planned, message, origin)
                 if fault:
-                    raise ProtocolError(f"{self._says(stage)} received {fault}")
-            self._residents.take(planned, messages)
-            report.spans.append(
-                self._span(f"receive from {_who(planned.sender)}", "receive", begin, planned)
-            )
+                    raise ProtocolError(f"{_says(self.stage)} received {fault}")
+            self.nodes.take(planned, messages)
+            self._note(f"receive from {_who(planned.sender)}", "receive", begin, planned)
         if missing:
-            lost = "; ".join(_title(self._assigned().frames[number]) for number in missing)
-            raise ProtocolError(f"{self._says(stage)} did not receive {lost}")
+            lost = "; ".join(_title(self.assignment.frames[number]) for number in missing)
+            raise ProtocolError(f"{_says(self.stage)} did not receive {lost}")
 
-    def _planned(
-        self, stage: Stage, header: Header, expected: dict[_Address, PlannedFrame]
-    ) -> PlannedFrame:
+    def _planned(self, header: Header, expected: dict[_FrameAddress, PlannedFrame]) -> PlannedFrame:
         """Find the frame in the plan that this header belongs to."""
-        run = self._assigned().run
+        run = self.assignment.run
         address = header.kind, header.stage, header.sender, header.receiver
-        if (header.run, header.number) == (run, self._number) and address in expected:
+        if (header.run, header.number) == (run, self.number) and address in expected:
+            started = 0
+            if header.sender != CALLER:
+                started = self.assignment.incarnations[header.sender]
+            if header.incarnation != started:
+                raise ProtocolError(
+                    f"{_says(self.stage)} received a frame from {_who(header.sender)} as it was "
+                    f"after {header.incarnation} restarts, and it has been restarted {started} "
+                    f"times: the run that sent it is over"
+                )
             return expected[address]
         raise ProtocolError(
-            f"{self._says(stage)}, in pass {self._number} of run {run}, received a "
+            f"{_says(self.stage)}, in pass {self.number} of run {run}, received a "
             f"frame that is not planned: a {header.kind} frame of {len(header.keys)} messages "
             f"from {_who(header.sender)}, stage {header.stage}, to {_who(header.receiver)}, "
             f"in pass {header.number} of run {header.run:.40}"
         )
 
-    def _forward(self, stage: Stage, report: Report) -> None:
-        if not (stage.forward or stage.leaves):
-            return
+    def send(self, frame: int) -> Frame:
+        """Make a frame, and count it."""
         begin = time_ns()
-        self._residents.fire(stage)
-        self._device.finish()
-        details = {"nodes": self._residents.count(stage, FORWARD)}
-        report.spans.append(Span(report.worker, FORWARD, "compute", begin, time_ns(), details))
-
-    def _backward(self, stage: Stage, report: Report) -> None:
-        """Fire the backward wave here; messages that go elsewhere wait to be sent."""
-        if not stage.backward:
-            return
-        begin = time_ns()
-        report.levels = self._residents.send(stage)
-        self._device.finish()
-        details = {
-            "nodes": self._residents.count(stage, BACKWARD),
-            "levels": len(report.levels),
-        }
-        report.spans.append(Span(report.worker, BACKWARD, "compute", begin, time_ns(), details))
-
-    def _send(self, stage: Stage, frame: int, report: Report) -> Frame:
-        begin = time_ns()
-        planned = self._assigned().frames[frame]
-        sent = Frame.of(
-            planned.kind,
-            self._residents.give(planned),
-            run=self._assigned().run,
-            number=self._number,
-            stage=stage.number,
-            sender=planned.sender,
-            receiver=planned.receiver,
+        planned = self.assignment.frames[frame]
+        address = Address(
+            self.assignment.run,
+            self.number,
+            self.stage.number,
+            planned.sender,
+            planned.receiver,
+            self.report.incarnation,
         )
+        sent = Frame.of(planned.kind, self.nodes.give(planned), address)
+        counts = self.report.counts
         if planned.receiver != CALLER:
-            report.header_bytes += len(sent.header)
+            counts.header_bytes += len(sent.header)
             if planned.kind == BACKWARD:
-                report.frames += 1
-                report.cross_messages += planned.messages
-                report.payload_bytes += sent.payload_bytes
+                counts.frames += 1
+                counts.cross_messages += planned.messages
+                counts.payload_bytes += sent.payload_bytes
             else:
-                report.forward_frames += 1
-                report.forward_bytes += sent.payload_bytes
-        report.spans.append(self._span(f"send to {_who(planned.receiver)}", "send", begin, planned))
+                counts.forward_frames += 1
+                counts.forward_bytes += sent.payload_bytes
+        self._note(f"send to {_who(planned.receiver)}", "send", begin, planned)
         return sent
 
-    def _span(self, name: str, kind: str, begin: int, frame: PlannedFrame) -> Span:
+    def _note(self, name: str, kind: str, begin: int, frame: PlannedFrame) -> None:
         details = {
             "frame": frame.number,
             "kind": frame.kind,
             "messages": frame.messages,
             "bytes": frame.payload_bytes,
         }
-        return Span(self._assigned().partition, name, kind, begin, time_ns(), details)
-
-    def _says(self, stage: Stage) -> str:
-        return f"worker {stage.partition}, stage {stage.number} ({stage.name})"
+        worker = self.assignment.partition
+        self.report.spans.append(Span(worker, name, kind, begin, time_ns(), details))
 
 
-_Address = tuple[str, int, int, int]
+_FrameAddress = tuple[str, int, int, int]
 """What parts the frames that a stage receives: kind, the sender's stage, sender, receiver."""
 
 
-def _address(frame: PlannedFrame) -> _Address:
+def _address(frame: PlannedFrame) -> _FrameAddress:
     return frame.kind, frame.sent_by, frame.sender, frame.receiver
+
+
+def _says(stage: Stage) -> str:
+    return f"worker {stage.partition}, stage {stage.number} ({stage.name})"
 
 
 def _who(partition: int) -> str:

@@ -2,24 +2,27 @@
 
 from . import scipy
 from .actors.cluster import Cluster
-from .actors.execute import PlannedResult
-from .actors.run_locally import run_locally
+from .actors.local import run_locally
 from .protocol import errors
-from .protocol.backward import Result, backward
-from .protocol.check_grads import check_grads
-from .protocol.differentiate import grad, value_and_grad, vjp
-from .protocol.faces.building import array, at, c_, r_
-from .protocol.find_nonfinite import find_nonfinite
-from .protocol.gradient_network import gradient_network, hvp_network
-from .protocol.graph import Graph
-from .protocol.higher import forward, hessian, hvp, jacobian, jvp
+from .protocol.derivatives.backward import backward
+from .protocol.derivatives.check_grads import check_grads
+from .protocol.derivatives.find_nonfinite import find_nonfinite
+from .protocol.derivatives.forward import forward
+from .protocol.derivatives.gradient import grad, value_and_grad, vjp
+from .protocol.derivatives.gradient_network import gradient_network, hvp_network
+from .protocol.derivatives.higher import hessian, hvp, jacobian, jvp
+from .protocol.graph.graph import Graph
+from .protocol.graph.signature import Shape
 from .protocol.ledger import Ledger
-from .protocol.markers import checkpoint, stop_gradient
-from .protocol.network import Network
-from .protocol.network.naive import naive
-from .protocol.trace import Shape, trace
-from .protocol.user_primitive import primitive
-from .scheduler.plan import Plan, plan
+from .protocol.result import Result
+from .protocol.scalar import Network
+from .protocol.scalar.naive import naive
+from .protocol.tracing.faces.building import array, at, c_, r_
+from .protocol.tracing.markers import checkpoint, stop_gradient
+from .protocol.tracing.trace import trace
+from .protocol.tracing.user_primitive import primitive
+from .scheduler.make_plan import plan
+from .scheduler.plan import Plan
 
 __all__ = [
     "Cluster",
@@ -27,7 +30,6 @@ __all__ = [
     "Ledger",
     "Network",
     "Plan",
-    "PlannedResult",
     "Result",
     "Shape",
     "array",

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrays import Array, is_float
 from .errors import NonFiniteError
-from .graph import Node
+from .parts import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class NonFinite:
 
     def __str__(self) -> str:
         """Say it in a sentence."""
-        place = f"{self.line}: " if self.line else ""
+        where = f"{self.line}: " if self.line else ""
         inputs = "; ".join(f"{name} {span}" for name, span in self.ranges.items())
         return (
-            f"{place}{self.kind} arose in the {self.what} of {self.node.name}"
+            f"{where}{self.kind} arose in the {self.what} of {self.node.name}"
             f"{f'; its inputs are {inputs}' if inputs else ''}"
         )
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 from .errors import LedgerError
 
 
 @dataclass(slots=True)
-class Ledger:
-    """The counts of one pass.
+class Counts:
+    """What moved: of one firing, one partition or one pass. Counts add up with ``+``.
 
     Attributes:
-        nodes: V, the nodes between a differentiated leaf and the output.
-        edges: E, the edges between those.
         messages: messages received (each edge must carry one).
         sums: additions of two messages.
         multiplies: messages S·∂u/∂z computed.
         receivers: nodes that received at least one message.
-        outputs: nodes that receive none, since no edge of the network leaves them.
-        waves: levels that fired in the backward sweep.
-        cut_edges: edges whose ends live in different partitions.
+        levels: the levels that fired in the backward sweep, one wave each.
         cross_messages: messages that crossed between partitions.
         combined: messages that were summed with another at their sender, and so did not cross
             (only with a combiner).
@@ -32,20 +28,14 @@ class Ledger:
         retransmissions: messages that came a second time, and were dropped.
         forward_frames: frames that carried values up in the forward sweep.
         forward_bytes: bytes of those values.
-        inputs_without_gradient: inputs of the V nodes that are no edges: constants, masks,
-            indices, data that is not differentiated.
 
     """
 
-    nodes: int = 0
-    edges: int = 0
     messages: int = 0
     sums: int = 0
     multiplies: int = 0
     receivers: int = 0
-    outputs: int = 1
-    waves: int = 0
-    cut_edges: int = 0
+    levels: frozenset[int] = frozenset()
     cross_messages: int = 0
     combined: int = 0
     frames: int = 0
@@ -55,7 +45,84 @@ class Ledger:
     retransmissions: int = 0
     forward_frames: int = 0
     forward_bytes: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return both together; a level that fired in both is one."""
+        total = Counts(levels=self.levels | other.levels)
+        for name in _NUMBERS:
+            setattr(total, name, getattr(self, name) + getattr(other, name))
+        return total
+
+
+_COUNTED = tuple(field.name for field in fields(Counts))
+_NUMBERS = tuple(name for name in _COUNTED if name != "levels")
+
+
+class Sized(Protocol):
+    """A network, as the ledger sees it: how large it is between leaves and outputs."""
+
+    @property
+    def num_nodes(self) -> int:
+        """V: the nodes between a differentiated leaf and an output."""
+
+    @property
+    def num_edges(self) -> int:
+        """E: the edges between those."""
+
+    @property
+    def num_outputs(self) -> int:
+        """How many of the V nodes receive no message."""
+
+    @property
+    def inputs_without_gradient(self) -> int:
+        """How many inputs of the V nodes are no edges."""
+
+
+@dataclass(slots=True)
+class Ledger(Counts):
+    """The counts of one pass, beside what they must meet.
+
+    Attributes:
+        nodes: V, the nodes between a differentiated leaf and the output.
+        edges: E, the edges between those.
+        outputs: nodes that receive no message, since no edge of the network leaves them.
+        cut_edges: edges whose ends live in different partitions.
+        inputs_without_gradient: inputs of the V nodes that are no edges: constants, masks,
+            indices, data that is not differentiated.
+
+    And those of :class:`Counts`.
+
+    """
+
+    nodes: int = 0
+    edges: int = 0
+    outputs: int = 1
+    cut_edges: int = 0
     inputs_without_gradient: int = 0
+
+    @classmethod
+    def of(cls, network: Sized, counts: Counts, cut_edges: int = 0) -> Ledger:
+        """Return the ledger of a pass of a network, held to the closed forms.
+
+        Raises:
+            LedgerError: see :meth:`check`.
+
+        """
+        ledger = cls(
+            **{name: getattr(counts, name) for name in _COUNTED},
+            nodes=network.num_nodes,
+            edges=network.num_edges,
+            outputs=network.num_outputs,
+            cut_edges=cut_edges,
+            inputs_without_gradient=network.inputs_without_gradient,
+        )
+        ledger.check()
+        return ledger
+
+    @property
+    def waves(self) -> int:
+        """How many levels fired in the backward sweep, hence the number of waves."""
+        return len(self.levels)
 
     @property
     def work(self) -> int:
@@ -91,5 +158,16 @@ class Ledger:
             raise LedgerError("the ledger does not balance: " + "; ".join(broken))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counts by name, with ``work``."""
-        return {**asdict(self), "work": self.work}
+        """Return the counts by name, with ``waves`` and ``work``; plain numbers all."""
+        found = {name: getattr(self, name) for name in _ORDER}
+        return {**found, "waves": self.waves, "work": self.work}
+
+
+_ORDER = (
+    "nodes",
+    "edges",
+    "outputs",
+    *_NUMBERS,
+    "cut_edges",
+    "inputs_without_gradient",
+)

@@ -32,6 +32,17 @@ class Message(NamedTuple):
     value: Array
 
 
+class Address(NamedTuple):
+    """Who sends a frame to whom, and when: see :class:`Header`."""
+
+    run: str = ""
+    number: int = 0
+    stage: int = 0
+    sender: int = CALLER
+    receiver: int = CALLER
+    incarnation: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """Who sends a frame to whom, and when.
@@ -127,31 +138,13 @@ class Frame(NamedTuple):
 
     @classmethod
     def of(
-        cls,
-        kind: str,
-        messages: Iterable[tuple[int, Array]],
-        *,
-        run: str = "",
-        number: int = 0,
-        stage: int = 0,
-        sender: int = CALLER,
-        receiver: int = CALLER,
-        incarnation: int = 0,
+        cls, kind: str, messages: Iterable[tuple[int, Array]], address: Address | None = None
     ) -> Frame:
-        """Make a frame of ``(key, value)`` pairs."""
+        """Make a frame of ``(key, value)`` pairs; without an address it goes nowhere."""
         pairs = list(messages)
         arrays = tuple(value for _, value in pairs)
-        header = Header(
-            kind,
-            run,
-            number,
-            stage,
-            sender,
-            receiver,
-            incarnation,
-            tuple(key for key, _ in pairs),
-            tuple(map(wire.describe, arrays)),
-        )
+        keys = tuple(key for key, _ in pairs)
+        header = Header(kind, *(address or Address()), keys, tuple(map(wire.describe, arrays)))
         return cls(header.encode(), arrays)
 
     def open(self) -> tuple[Header, list[Message]]:

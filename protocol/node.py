@@ -7,16 +7,16 @@ The article's messaging protocol:
     define S = 1) and then it sends the following message to any node z adjacent to it at a lower
     level: S·∂u/∂z.
 
-:class:`Nodes` is the nodes that live in one place during one pass. The in-process run puts all
-nodes in one place; a worker holds those of its partition. Both do the same operations in the same
-order, so their answers agree in every bit.
+:class:`Nodes` is the nodes of one partition during one pass. In one process all nodes are one
+partition; a worker holds those of its own. Both do the same operations in the same order, so their
+answers agree in every bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,46 +24,54 @@ from .arrays import Array, settle
 from .checkpoints import Checkpoint, checkpoints
 from .errors import BackwaveError, GuardError, ProtocolError, ShapeError
 from .finite import require_finite, span
-from .graph import Graph, Node
-
-if TYPE_CHECKING:
-    from .sweep import Step
+from .ledger import Counts
+from .parts import Node
+from .wires import Wires
 
 _float64 = np.float64
 _EXACT = np.dtype("f8")
 
 
-class Rules:
-    """What the nodes of one place must do in every pass, looked up in the table once.
+class Sent(NamedTuple):
+    """One message that a node sends: on which edge, by which rule, to which node."""
 
-    ``place`` turns a constant into a value of the place's kind (a device array, say); the values
-    of the nodes in ``keep`` go elsewhere, so that they are never forgotten.
+    edge: int
+    rule: Callable[..., Array]
+    target: int
+
+
+class Instructions:
+    """What the nodes of one partition do in every pass, looked up in the table once.
+
+    ``adopt`` turns a constant into a value of the partition's kind (a device array, say); the
+    values of the nodes in ``keep`` go elsewhere, so that they are never forgotten.
     """
 
     def __init__(
         self,
-        graph: Graph,
+        wires: Wires,
         nodes: Iterable[int] | None = None,
-        place: Callable[[Array], Array] = lambda value: value,
+        adopt: Callable[[Array], Array] = lambda value: value,
         keep: Iterable[int] = (),
     ) -> None:
-        self.graph = graph
+        self.nodes = wires.nodes
+        self.edges = wires.edges
+        self.outputs = wires.outputs
+        self.on_network = wires.on_network
         # In forward order: what computes each node, and from which.
         self.forward: dict[int, tuple[Callable[..., Array], tuple[int, ...]]] = {}
-        self.messages: dict[int, list[tuple[int, Callable[..., Array], int]]] = {}
-        order: Iterable[int] = range(len(graph.nodes)) if nodes is None else sorted(nodes)
+        self.messages: dict[int, list[Sent]] = {}
+        order: Iterable[int] = range(len(self.nodes)) if nodes is None else sorted(nodes)
         self.here = frozenset(order)
-        # A place that holds few nodes looks at few: all that needs every edge is in the graph,
-        # once for all places.
-        sends, self.turn, self.fan_out = graph.wiring
-        edges = graph.edges
+        # A partition of few nodes looks at few: what needs every edge is in the wires, once.
+        sends, self.turn, self.fan_out = wires.wiring
         needed = set(self.here)
         for u in order:
-            node = graph.nodes[u]
+            node = self.nodes[u]
             if not node.inputs:
                 continue
             needed.update(node.inputs)
-            primitive = graph.primitive(u)
+            primitive = wires.primitive(u)
             rule = primitive.forward
             if node.attributes:
                 rule = partial(rule, **node.attributes)
@@ -72,81 +80,57 @@ class Rules:
                 continue
             out = self.messages[u] = []
             for number in sends[u]:
-                edge = edges[number]
+                edge = self.edges[number]
                 message = primitive.message(edge.position)
                 assert message is not None  # or it would be no edge
                 if node.attributes:
                     message = partial(message, **node.attributes)
-                out.append((number, message, edge.source))
-        constants = graph.constants
-        self.constants = {z: place(constants[z]) for z in needed if z in constants}
-        self.guards = {u: graph.guard_at[u] for u in self.here if u in graph.guard_at}
-        self.checkpoints = checkpoints(graph, self.here, keep)
-        # What a wave through all nodes at once does, kept for the next.
-        self.wave: list[Step] | None = None
+                out.append(Sent(number, message, edge.source))
+        constants = wires.constants
+        self.constants = {z: adopt(constants[z]) for z in needed if z in constants}
+        self.guards = {u: wires.guard_at[u] for u in self.here if u in wires.guard_at}
+        self.checkpoints = checkpoints(wires, self.here, keep)
+        # What a wave through all nodes at once does: made by the first, kept for the next.
+        self.wave: Sequence[Any] | None = None
 
 
 class Nodes:
-    """The nodes that live in one place, during one pass.
+    """The nodes of one partition, during one pass.
 
     Attributes:
         values: the value of each node that is known here.
         S: the sum of the messages of each node, complete or partial.
-        messages: how many messages were received.
-        sums: how many additions of two messages that took.
-        multiplies: how many messages S·∂u/∂z were computed.
-        receivers: how many nodes have received at least one.
-        duplicates: how many messages came a second time, and were dropped.
-        recomputed: how many values were forgotten and computed again.
+        counts: what was counted so far.
 
     """
 
-    def __init__(self, rules: Rules, *, check_finite: bool = False) -> None:
-        self.rules = rules
+    def __init__(self, instructions: Instructions, *, check_finite: bool = False) -> None:
+        self.instructions = instructions
         self.check_finite = check_finite
-        self.values: dict[int, Array] = dict(rules.constants)
+        self.values: dict[int, Array] = dict(instructions.constants)
         self.S: dict[int, Array] = {}
+        self.counts = Counts()
+        self._given: dict[int, Array] = {}
         self._received: dict[int, int] = {}
         self._early: dict[int, dict[int, Array]] = {}
-        self.messages = 0
-        self.sums = 0
-        self.multiplies = 0
-        self.duplicates = 0
-        self.recomputed = 0
         self._unfired: dict[Checkpoint, int] = {}
         self._forgotten: set[Checkpoint] = set()
 
-    def counts(self) -> dict[str, int]:
-        """Return what was counted so far, by the ledger's names."""
-        return {
-            "messages": self.messages,
-            "sums": self.sums,
-            "multiplies": self.multiplies,
-            "receivers": self.receivers,
-            "retransmissions": self.duplicates,
-            "recomputed": self.recomputed,
-        }
-
-    @property
-    def receivers(self) -> int:
-        """How many nodes have received at least one message."""
-        return len(self._received)
-
-    def place(self, leaf: int, value: Array) -> None:
+    def put(self, leaf: int, value: Array) -> None:
         """Give a leaf its value, or take a value that was computed elsewhere."""
         self.values[leaf] = value
-        if leaf not in self.rules.here:
+        if leaf not in self.instructions.here:
             return  # where it lives it has been looked at
-        if self.check_finite or leaf in self.rules.guards:
-            self._look(self.rules.graph.nodes[leaf], value)
+        if self.check_finite or leaf in self.instructions.guards:
+            self._look(self.instructions.nodes[leaf], value)
 
     def fire(self, nodes: Iterable[int]) -> None:
         """Compute the values of ``nodes`` from those of their inputs, in this order."""
         values = self.values
-        forward = self.rules.forward
-        graph_nodes = self.rules.graph.nodes
-        watched = self.check_finite or bool(self.rules.guards or self.rules.checkpoints)
-        groups = self.rules.checkpoints
+        forward = self.instructions.forward
+        known = self.instructions.nodes
+        groups = self.instructions.checkpoints
+        watched = self.check_finite or bool(self.instructions.guards or groups)
         for u in nodes:
             rule, inputs = forward[u]
             try:
@@ -159,19 +143,19 @@ class Nodes:
             except BackwaveError:
                 raise
             except Exception as error:
-                raise failure(graph_nodes[u], "computing", error) from error
+                raise failure(known[u], "computing", error) from error
             if type(value) is not _float64:
                 value = settle(value)
-                if value.shape != graph_nodes[u].shape:
+                if value.shape != known[u].shape:
                     raise ShapeError(
-                        f"{graph_nodes[u].line}: {graph_nodes[u].name} has shape {value.shape} "
-                        f"with these arguments and had {graph_nodes[u].shape} when it was traced; "
+                        f"{known[u].line}: {known[u].name} has shape {value.shape} "
+                        f"with these arguments and had {known[u].shape} when it was traced; "
                         f"trace it again"
                     )
             values[u] = value
             if not watched:
                 continue
-            self._look(graph_nodes[u], value)
+            self._look(known[u], value)
             if u in groups:
                 self._unfired[groups[u]] = self._unfired.get(groups[u], len(groups[u].group)) - 1
                 if not self._unfired[groups[u]]:
@@ -179,7 +163,7 @@ class Nodes:
 
     def forget(self) -> None:
         """Forget the values inside every checkpoint, as :meth:`fire` does when it has passed."""
-        for checkpoint in set(self.rules.checkpoints.values()):
+        for checkpoint in set(self.instructions.checkpoints.values()):
             self._forget(checkpoint)
 
     def _forget(self, checkpoint: Checkpoint) -> None:
@@ -191,12 +175,12 @@ class Nodes:
         """Compute forgotten values again: all that they need is below them, and still known."""
         self._forgotten.discard(checkpoint)
         for u in checkpoint.inner:
-            rule, inputs = self.rules.forward[u]
+            rule, inputs = self.instructions.forward[u]
             self.values[u] = settle(rule(*[self.values[z] for z in inputs]))
-        self.recomputed += len(checkpoint.inner)
+        self.counts.recomputed += len(checkpoint.inner)
 
     def _look(self, node: Node, value: Array) -> None:
-        guard = self.rules.guards.get(node.id)
+        guard = self.instructions.guards.get(node.id)
         if guard is not None and value != guard.value:
             raise GuardError(
                 f"{guard.line}: the program branched on {node.name} == {guard.value} when it was "
@@ -206,15 +190,15 @@ class Nodes:
             require_finite(node, value, "value", self._ranges)
 
     def _ranges(self, node: Node) -> dict[str, str]:
-        known = self.rules.graph.nodes
+        known = self.instructions.nodes
         return {known[z].name: span(self.values[z]) for z in node.inputs}
 
     def take_over(self, received: dict[int, int], sums: int, messages: int) -> None:
         """Take over the counts of messages that were sent and received all in one place."""
         self._received.update(received)
-        self.sums += sums
-        self.messages += messages
-        self.multiplies += messages
+        self.counts += Counts(
+            messages=messages, multiplies=messages, sums=sums, receivers=len(received)
+        )
 
     def receive(self, edge: int, message: Array) -> None:
         """Take the message on edge number ``edge`` into its node's sum.
@@ -222,18 +206,18 @@ class Nodes:
         Each node sums in edge order: a message that comes early waits for its turn, and one that
         has been taken already is dropped.
         """
-        z = self.rules.graph.edges[edge].source
-        turn = self.rules.turn[edge]
+        z = self.instructions.edges[edge].source
+        turn = self.instructions.turn[edge]
         received = self._received.get(z, 0)
         if turn != received:
             waiting = self._early.setdefault(z, {})
             if turn < received or turn in waiting:
-                self.duplicates += 1
+                self.counts.retransmissions += 1
             else:
                 waiting[turn] = message
-                self.messages += 1
+                self.counts.messages += 1
             return
-        self.messages += 1
+        self.counts.messages += 1
         self._add(z, message, turn)
         if self._early:
             waiting = self._early.get(z, {})
@@ -242,8 +226,8 @@ class Nodes:
 
     def _add(self, z: int, message: Array, turn: int) -> None:
         if turn == 0:
-            # An output that is below another one has an S of its own already.
-            self.S[z] = self.S[z] + message if z in self.S else message
+            self.S[z] = message
+            self.counts.receivers += 1
         else:
             # The first addition makes an array of our own; later ones may then be in place.
             total = self.S[z]
@@ -252,12 +236,21 @@ class Nodes:
             else:
                 total += message
             self.S[z] = total
-            self.sums += 1
+            self.counts.sums += 1
         self._received[z] = turn + 1
 
-    def begin(self, u: int, S: Array) -> None:
+    def define(self, u: int, S: Array) -> None:
         """Define S at an output; the article's S = 1."""
-        self.S[u] = self.S[u] + S if u in self.S else S
+        self._given[u] = S
+
+    def complete(self, u: int) -> None:
+        """Add what S was defined to be at an output: to its messages, if it is below another.
+
+        Last of all, so that it does not matter when it came.
+        """
+        given = self._given.pop(u, None)
+        if given is not None:
+            self.S[u] = self.S[u] + given if u in self.S else given
 
     def send(self, u: int) -> Iterator[tuple[int, Array]]:
         """Yield ``(edge, S·∂u/∂z)`` for each node z below u, once S at u is complete.
@@ -266,24 +259,26 @@ class Nodes:
             ProtocolError: a message to u is missing.
 
         """
-        rules = self.rules
-        if self._received.get(u, 0) != rules.fan_out.get(u, 0):
+        known = self.instructions
+        if self._received.get(u, 0) != known.fan_out.get(u, 0):
             here = self._received.get(u, 0) + len(self._early.get(u, ()))
-            missing = rules.fan_out[u] - here
-            node = rules.graph.nodes[u]
+            missing = known.fan_out[u] - here
+            node = known.nodes[u]
             raise ProtocolError(f"node {node.name} cannot fire: {missing} messages are missing")
-        out = rules.messages.get(u)
+        if self._given:
+            self.complete(u)
+        out = known.messages.get(u)
         if out is None:
             return
-        if self._forgotten and rules.checkpoints.get(u) in self._forgotten:
-            self._recall(rules.checkpoints[u])
+        if self._forgotten and known.checkpoints.get(u) in self._forgotten:
+            self._recall(known.checkpoints[u])
         values = self.values
-        nodes = rules.graph.nodes
+        nodes = known.nodes
         S = self.S.get(u)
         if S is None:
             raise ProtocolError(f"the output {nodes[u].name} cannot fire: its S is not defined")
         value = values[u]
-        inputs = rules.forward[u][1]
+        inputs = known.forward[u][1]
         arguments = [values[z] for z in inputs]
         for edge, rule, z in out:
             target = nodes[z]
@@ -295,7 +290,7 @@ class Nodes:
                 raise
             except Exception as error:
                 raise failure(nodes[u], "sending back through", error) from error
-            self.multiplies += 1
+            self.counts.multiplies += 1
             if self.check_finite:
                 require_finite(nodes[u], message, f"message to {target.name}", self._ranges)
             yield edge, message

@@ -1,21 +1,20 @@
 """Which partition each node lives in.
 
-Constants live everywhere they are used. A leaf lives with the lowest node that it feeds: "this can
-be done locally by the endpoints of the edge where w resides" (Claim 1).
+A leaf lives with the lowest node that it feeds: "this can be done locally by the endpoints of the
+edge where w resides" (Claim 1).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from numbers import Integral
+from itertools import accumulate, pairwise
 from typing import Any
 
-from ..protocol.errors import PlanError
-from ..protocol.graph import CONSTANT, LEAF, Graph, Node
+import numpy as np
 
-EVERYWHERE = -1
-"""The partition number of a constant."""
+from ..protocol.errors import PlanError
+from ..protocol.outline import COMPUTED, CONSTANT, Ints, Outline
 
 GRANULARITIES = ("node", "layer", "partition")
 
@@ -25,137 +24,121 @@ LEVELS, WIDTH = "levels", "width"
 FIRING = 1000
 """What firing a node costs beside its arithmetic, in operations: about a microsecond."""
 
-Mapped = Mapping[Any, int] | Sequence[int] | Callable[[Node], int]
+NODE = 10
+"""What a scalar node costs beside its inputs, in inputs: about as long as an activation takes."""
+
+MOST_PARTITIONS = 10_000
+"""More partitions than this, each planned on its own, are no plan for anything."""
+
+Mapped = Mapping[Any, int] | Sequence[int] | np.ndarray[Any, Any] | Callable[[Any], int]
+"""A mapping of the user's own, from nodes to partitions."""
 
 
-def cost(graph: Graph, u: int, sends: int) -> int:
-    """Estimate what node ``u`` costs in a pass: one firing forward, one for each message."""
-    work = graph.work(u)
-    return (1 + sends) * (FIRING + work.flops + work.bytes // 8)
+def costs(outline: Outline) -> Ints:
+    """Estimate what each node costs in a pass, in operations, or in inputs of scalar nodes."""
+    if outline.fine:
+        return outline.degree + NODE
+    # One firing forward, and one for each message.
+    ends = np.concatenate([[0], np.cumsum(outline.carries, dtype=np.int64)])[outline.first]
+    found: Ints = (1 + np.diff(ends)) * (FIRING + outline.flops + outline.moved_bytes // 8)
+    return found
 
 
-def costs(graph: Graph) -> list[int]:
-    """Estimate what each node costs in a pass, in operations."""
-    sends = [0] * len(graph.nodes)
-    for edge in graph.edges:
-        sends[edge.target] += 1
-    return [cost(graph, u, count) for u, count in enumerate(sends)]
+def array_costs(outline: Outline) -> Ints:
+    """Estimate what each node's work on arrays costs, which a GPU can do; else as :func:`costs`."""
+    if outline.fine:
+        return outline.degree
+    return costs(outline) * outline.on_arrays
 
 
-def by_node(graph: Graph) -> list[int]:
-    """Give every node a partition of its own."""
-    partition = [EVERYWHERE] * len(graph.nodes)
-    number = 0
-    for node in graph.nodes:
-        if node.primitive != CONSTANT:
-            partition[node.id] = number
-            number += 1
-    return partition
+def by_node(outline: Outline) -> Ints:
+    """Give every node a partition of its own, but for constants that live everywhere."""
+    if outline.fine:
+        _require_few(outline.nodes, "node")
+        return np.arange(outline.nodes)
+    found: Ints = np.maximum(np.cumsum(outline.kind != CONSTANT) - 1, 0)
+    return found
 
 
-def by_layer(graph: Graph) -> list[int]:
-    """Give every level a partition of its own; leaves join the level that they feed."""
-    levels = _computing_levels(graph)
-    if not levels:
-        return by_node(graph)
-    return _of_levels(graph, {level: number for number, level in enumerate(levels)})
+def by_layer(outline: Outline) -> Ints:
+    """Give every level a partition of its own; leaves join the lowest node that they feed."""
+    if not outline.level.any():
+        return by_node(outline)
+    if outline.fine:
+        _require_few(int(outline.level.max()), "layer")
+    return at_home(outline, np.maximum(outline.level - 1, 0))
 
 
-def by_levels(graph: Graph, workers: int) -> list[int]:
-    """Cut the levels into contiguous groups, so that the group with most work has the least."""
-    levels = _computing_levels(graph)
-    if not levels:
-        return by_node(graph)
-    each = dict.fromkeys(levels, 0)
-    for node, work in zip(graph.nodes, costs(graph), strict=True):
-        if node.inputs:
-            each[graph.levels[node.id]] += work
-    bounds = balanced_cuts([each[level] for level in levels], workers)
-    group = {}
+def by_levels(outline: Outline, workers: int) -> Ints:
+    """Cut the levels into contiguous groups of about the same work; leaves as in by_layer."""
+    if not outline.level.any():
+        return by_node(outline)
+    upper = np.maximum(outline.level - 1, 0)
+    computed = outline.kind == COMPUTED
+    each = np.bincount(upper[computed], weights=costs(outline)[computed])
+    group = (_shared if outline.fine else _balanced)(each, workers)
+    return at_home(outline, group[upper])
+
+
+def _balanced(each: Ints, workers: int) -> Ints:
+    """Return the group of each level, such that the group with most work has the least."""
+    bounds = balanced_cuts([int(work) for work in each], workers)
+    group = np.empty(len(each), np.int64)
     for number, (start, end) in enumerate(pairwise(bounds)):
-        for level in levels[start:end]:
-            group[level] = number
-    return _of_levels(graph, group)
+        group[start:end] = number
+    return group
 
 
-def by_mapping(graph: Graph, mapping: Mapped, workers: int) -> list[int]:
-    """Follow the user's own mapping.
+def _shared(each: Ints, workers: int) -> Ints:
+    """Return the group of each level, by where the middle of its work lies in the whole.
 
-    Args:
-        graph: the network.
-        mapping: a function of the node, a sequence with one number per node, or a mapping from
-            node ids or names to numbers; leaves that a mapping leaves out join the node they feed.
-        workers: how many partitions there are.
-
-    Raises:
-        PlanError: a node has no partition, or one that does not exist; or the mapping names a node
-            that the network does not have.
-
+    Of levels that are wide and many this comes near to the best, in one pass over them.
     """
-    if isinstance(mapping, Mapping):
-        _require_nodes(graph, mapping)
-    elif not callable(mapping) and len(mapping) != len(graph.nodes):
-        raise PlanError(
-            f"the mapping has {len(mapping)} entries, and the network {len(graph.nodes)} nodes"
-        )
-    partition: list[int | None] = []
-    for node in graph.nodes:
-        found: Any
-        if node.primitive == CONSTANT:
-            found = EVERYWHERE
-        elif callable(mapping):
-            found = mapping(node)
-        elif isinstance(mapping, Mapping):
-            found = mapping.get(node.id, mapping.get(node.name))
-        else:
-            found = mapping[node.id]
-        if node.primitive != CONSTANT and not (found is None and node.primitive == LEAF):
-            found = _partition_number(node, found, workers)
-        partition.append(found)
-    homes = _leaf_homes(graph, [EVERYWHERE if place is None else place for place in partition])
-    return [homes.get(u, 0) if place is None else place for u, place in enumerate(partition)]
+    groups = min(workers, len(each))
+    done = np.cumsum(each) - each / 2
+    group = np.minimum((done * groups / each.sum()).astype(np.int64), groups - 1)
+    # A heavy level may have pushed a group out: numbers are closed up.
+    return np.unique(group, return_inverse=True)[1]
 
 
-def _require_nodes(graph: Graph, mapping: Mapping[Any, Any]) -> None:
-    known = {node.id for node in graph.nodes} | {node.name for node in graph.nodes}
-    for key in mapping:
-        if key not in known:
-            raise PlanError(f"the mapping names node {key!r}, and the network has no such node")
-
-
-def _partition_number(node: Node, place: Any, workers: int) -> int:
-    whole = isinstance(place, Integral) and not isinstance(place, bool)
-    if not whole or not 0 <= int(place) < workers:
-        raise PlanError(
-            f"the mapping puts node {node.id} ({node.name}) into partition {place!r}; "
-            f"there are partitions 0 to {workers - 1}"
-        )
-    return int(place)
-
-
-def _computing_levels(graph: Graph) -> list[int]:
-    return sorted({graph.levels[node.id] for node in graph.nodes if node.inputs})
-
-
-def _of_levels(graph: Graph, group: Mapping[int, int]) -> list[int]:
-    partition = [
-        group[graph.levels[node.id]] if node.inputs else EVERYWHERE for node in graph.nodes
-    ]
-    homes = _leaf_homes(graph, partition)
-    for leaf in graph.leaves:
-        partition[leaf.node] = homes.get(leaf.node, 0)
+def by_width(outline: Outline, workers: int) -> Ints:
+    """Cut each level across, into neighbours (by number) of about the same work."""
+    level, nodes = outline.level, outline.nodes
+    # In firing order those that do the same stand together, wherever their neighbours are.
+    called = np.arange(nodes) if outline.numbers is None else outline.numbers
+    order = np.lexsort((called, level))
+    cost = costs(outline)[order].astype(np.float64)
+    ends = np.cumsum(cost)
+    first = np.flatnonzero(np.concatenate([[True], level[1:] != level[:-1]]))
+    before = (ends - cost)[first][level]
+    whole = np.add.reduceat(cost, first)[level]
+    share = (ends - cost / 2 - before) / whole
+    partition = np.empty(nodes, np.int64)
+    partition[order] = np.minimum((share * workers).astype(np.int64), workers - 1)
     return partition
 
 
-def _leaf_homes(graph: Graph, partition: Sequence[int]) -> dict[int, int]:
-    """Return for each leaf the partition of the lowest node that it feeds."""
-    homes: dict[int, tuple[int, int]] = {}
-    for node in graph.nodes:
-        for z in node.inputs:
-            if graph.nodes[z].primitive == LEAF:
-                here = graph.levels[node.id], partition[node.id]
-                homes[z] = min(homes.get(z, here), here)
-    return {leaf: place for leaf, (_, place) in homes.items()}
+def at_home(outline: Outline, partition: Ints, where: Ints | None = None) -> Ints:
+    """Let leaves and constants live with the lowest node that they feed.
+
+    All of them, or those that are marked in ``where``; in partition 0 if they feed nothing.
+    """
+    source, target = outline.uses
+    partitions = int(partition.max()) + 1
+    home = np.full(outline.nodes, 2**62 // partitions * partitions)
+    level = outline.level[target].astype(np.int64)
+    # The lowest level, and of several partitions there the first.
+    np.minimum.at(home, source, level * partitions + partition[target])
+    moves = outline.kind != COMPUTED if where is None else where
+    return np.where(moves, home % partitions, partition)
+
+
+def _require_few(partitions: int, granularity: str) -> None:
+    if partitions > MOST_PARTITIONS:
+        raise PlanError(
+            f"granularity {granularity!r} makes {partitions:,} partitions of this network; "
+            f"use granularity 'partition'"
+        )
 
 
 def balanced_cuts(weights: Sequence[int], groups: int) -> list[int]:
@@ -167,14 +150,32 @@ def balanced_cuts(weights: Sequence[int], groups: int) -> list[int]:
 
     """
     groups = min(groups, len(weights))
-    low, high = max(weights), sum(weights)
+    ends = list(accumulate(weights))
+    low, high = max(weights), ends[-1]
     while low < high:
-        middle = (low + high) // 2
-        if len(_filled(weights, middle, 1)) - 1 <= groups:
-            high = middle
-        else:
-            low = middle + 1
+        fits, limit = _try(ends, (low + high) // 2, groups)
+        low, high = (low, limit) if fits else (limit, high)
     return _filled(weights, low, groups)
+
+
+def _try(ends: Sequence[int], limit: int, groups: int) -> tuple[bool, int]:
+    """Fill so many groups up to a limit; ``ends`` are the running sums of the weights.
+
+    Returns:
+        Whether all fit, and the heaviest group; or that they do not, and the least limit with which
+        a group would take one more.
+
+    """
+    filled = heaviest = 0
+    least = ends[-1]
+    for _ in range(groups):
+        k = bisect_right(ends, filled + limit)
+        if k == len(ends):
+            return True, max(heaviest, ends[-1] - filled)
+        heaviest = max(heaviest, ends[k - 1] - filled)
+        least = min(least, ends[k] - filled)
+        filled = ends[k - 1]
+    return False, least
 
 
 def _filled(weights: Sequence[int], limit: int, at_least: int) -> list[int]:

@@ -1,209 +1,332 @@
-"""Drive workers through a plan: hand over what each stage needs, in an order that cannot block.
+"""A run of a plan as a state machine: events in, commands out, and no input or output.
 
-The driver touches no payload. It holds handles of frames (on Ray, object references), passes them
-from the stage that sends a frame to the stage that receives it, and adds up the reports.
+An engine does the commands and reports events. What can be asked for is asked for at once: a
+stage waits on its worker for what it receives, never for the caller. So a run says what to do
+next in three cases only: a barrier between rounds, a limit of passes in flight, and the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from typing import NamedTuple, Protocol
 
-from ..protocol.arrays import Array
-from ..protocol.backward import Span
-from ..protocol.errors import ProtocolError
-from ..protocol.graph import Graph
-from ..protocol.ledger import Ledger
-from ..protocol.message import CALLER, SUMS, Frame
-from .plan import Plan, Stage
-
-Handle = Any
-"""Whatever an engine uses to stand for a frame or a report that may not be there yet."""
+from ..protocol.errors import ClusterError, PlanError, ProtocolError
+from ..protocol.message import CALLER, Message
+from ..protocol.outline import PlannedFrame, Stage
+from ..protocol.residents import Bound, Keyed
+from .events import Command, Died, Event, Failed, Fetch, Fetched, Fire, Fired, Give, Late, Report
+from .order import Firing
+from .plan import Plan
 
 
-@dataclass(slots=True)
-class Report:
-    """What a worker did in one stage. Times in ns since the epoch, on the worker's clock."""
+class Passing(NamedTuple):
+    """A pass to run: its number, what it is given, and whether NaN and infinity are looked for."""
 
-    stage: int
-    worker: int
-    start: int
-    end: int
-    messages: int = 0
-    sums: int = 0
-    multiplies: int = 0
-    receivers: int = 0
-    retransmissions: int = 0
-    recomputed: int = 0
-    combined: int = 0
-    levels: frozenset[int] = frozenset()
-    cross_messages: int = 0
-    frames: int = 0
-    payload_bytes: int = 0
-    header_bytes: int = 0
-    forward_frames: int = 0
-    forward_bytes: int = 0
-    spans: list[Span] = field(default_factory=list)
+    number: int
+    bound: Bound
+    check_finite: bool = False
 
 
-class Engine(Protocol):
-    """What runs stages: in this process, or on Ray."""
+class Outcome(NamedTuple):
+    """What has come back of a pass: the reports, in the order of the stages, and the frames."""
 
-    def give(self, frame: Frame) -> Handle:
-        """Take a frame from the caller, once, and return its handle."""
-
-    def fire(
-        self, stage: Stage, number: int, check_finite: bool, frames: Sequence[Handle]
-    ) -> tuple[Handle, Sequence[Handle]]:
-        """Start a stage of pass ``number``; return handles of its report and of what it sends."""
-
-    def take(self, stages: Sequence[Stage], handles: Sequence[Handle]) -> list[Any]:
-        """Wait, with a deadline, for what these stages return: one handle each."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What comes back from a run of a plan: the output's value, S at leaves, and the reports."""
-
-    value: Array
-    sums: dict[int, Array]
     reports: list[Report]
+    frames: list[tuple[PlannedFrame, list[Message]]]
 
 
-def drive(
-    plan: Plan,
-    engine: Engine,
-    values: Mapping[int, Array],
-    *,
-    run: str,
-    number: int,
-    check_finite: bool = False,
-) -> Outcome:
-    """Run one pass of a plan.
+class Run:
+    """A run of one plan, one pass or several.
 
     Args:
         plan: what to do.
-        engine: who does it; its workers hold the plan's partitions.
-        values: the value of each leaf; of a scalar network those of the leaves in each frame from
-            the caller, by the frame's key.
-        run: the run's name, which every frame carries.
-        number: the pass's number in it, likewise.
-        check_finite: whether workers look for NaN and infinity.
+        passes: with what, in ascending order of their numbers.
+        incarnations: how often each worker has been started anew; what an earlier one reports, or
+            its death, is nothing to this run.
+        in_flight: how many passes may be open at once; by default all.
+
+    Attributes:
+        ended: whether nothing more is to be done: all is back, or something failed.
 
     """
-    sent: dict[int, Handle] = {}
-    for frame in plan.frames:
-        if frame.sender == CALLER:
-            given = Frame.of(
-                frame.kind,
-                [(u, values[u]) for u in frame.keys],
-                run=run,
-                number=number,
-                stage=CALLER,
-                receiver=frame.receiver,
-            )
-            sent[frame.number] = engine.give(given)
-    reports: list[Handle] = []
-    waited = 0
-    for stage in plan.stages:
-        if plan.policy.barrier and plan.stages[waited].round < stage.round:
-            engine.take(plan.stages[waited : stage.number], reports[waited:])
-            waited = stage.number
-        incoming = [sent.pop(frame) for frame in stage.receives]
-        report, outgoing = engine.fire(stage, number, check_finite, incoming)
-        if len(outgoing) != len(stage.sends):
-            raise ProtocolError(
-                f"stage {stage.number} of worker {stage.partition} sent {len(outgoing)} frames, "
-                f"and the plan has {len(stage.sends)}"
-            )
-        sent.update(zip(stage.sends, outgoing, strict=True))
-        reports.append(report)
-    done = engine.take(plan.stages, reports)
-    return _outcome(plan, engine, sent, done)
+
+    def __init__(
+        self,
+        plan: Plan,
+        passes: Sequence[Passing],
+        *,
+        incarnations: Sequence[int] | None = None,
+        in_flight: int | None = None,
+    ) -> None:
+        self.plan = plan
+        self.ended = False
+        self._error: Exception | None = None
+        self._passes = {each.number: each for each in passes}
+        self._first = min(self._passes)
+        self._incarnations = incarnations or (0,) * plan.partitions
+        self._in_flight = in_flight or len(passes)
+        self._order = plan.schedule.order(plan.stages, plan.partitions, list(self._passes))
+        self._next = [0] * plan.partitions
+        self._sent: dict[int, set[int]] = {}  # by open pass, the frames that are on their way
+        self._reports: dict[Firing, Report] = {}
+        self._asked: set[Firing] = set()
+        self._fetching: set[tuple[int, int]] = set()
+        self._frames: dict[tuple[int, int], list[Message]] = {}
+        self._total = sum(map(len, self._order))
+        self._to_fetch = [frame for frame in plan.frames if frame.receiver == CALLER]
+        # Of each open pass, how many of its firings and frames are to come; by round, of firings.
+        self._open: dict[int, int] = {}
+        self._in_round: dict[int, list[int]] = {}
+        self._round: dict[int, int] = {}
+        self._rounds = sorted({stage.round for stage in plan.stages})
+        self._place = {round: k for k, round in enumerate(self._rounds)}
+
+    # What it asks for.
+
+    def start(self) -> list[Command]:
+        """Return what to do first."""
+        return list(self._submit(range(self.plan.partitions)))
+
+    def on(self, event: Event) -> list[Command]:
+        """Take an event, and return what to do next."""
+        if self.ended:
+            return []
+        match event:
+            case Fired(firing, report):
+                return self._fired(firing, report)
+            case Fetched(number, frame, messages):
+                return self._fetched(number, frame, messages)
+            case Failed(firing, error):
+                if firing in self._asked:
+                    self._end(error)
+            case Died(worker, incarnation, reason):
+                self._died(worker, incarnation, reason)
+            case Late(seconds):
+                self._end(ClusterError(self._waiting(seconds)))
+        return []
+
+    @property
+    def awaits(self) -> int:
+        """How many events must come before there is anything new to ask for."""
+        if len(self._asked) == self._total:
+            return self._pending
+        if self.plan.schedule.barrier and len(self._open) == 1:
+            return max(len(self._asked) - len(self._reports), 1)
+        return 1
+
+    @property
+    def _pending(self) -> int:
+        """How many of the firings and frames that were asked for have not come."""
+        return len(self._asked) - len(self._reports) + len(self._fetching) - len(self._frames)
+
+    def outcome(self, number: int) -> Outcome:
+        """Return what has come back of a pass.
+
+        Raises:
+            ClusterError: a worker died, or was late; says what for.
+            Exception: what a worker raised, as it raised it.
+
+        """
+        if self._error is not None:
+            raise self._error
+        stages = [self._reports[Firing(number, stage.number)] for stage in self.plan.stages]
+        return Outcome(stages, [(f, self._frames[number, f.number]) for f in self._to_fetch])
+
+    def _submit(self, workers: Sequence[int]) -> Iterator[Command]:
+        """Ask for all that these workers, and those that this lets go on, can now be asked for."""
+        stages, frames = self.plan.stages, self.plan.frames
+        heap: list[tuple[Firing, int]] = []
+        for worker in workers:
+            self._push(heap, worker)
+        while heap:
+            firing, worker = heappop(heap)
+            if self._upcoming(worker) != firing or firing in self._asked:
+                continue  # it was pushed twice
+            if firing.number not in self._open:
+                if len(self._open) >= self._in_flight:
+                    continue
+                yield from self._begin(firing.number)
+            if not self._can(firing):
+                continue
+            self._asked.add(firing)
+            self._next[worker] += 1
+            number = firing.number
+            yield Fire(firing, self._passes[number].check_finite, self._first)
+            for sent in stages[firing.stage].sends:
+                frame = frames[sent]
+                self._sent[number].add(sent)
+                if frame.receiver == CALLER:
+                    self._fetching.add((number, sent))
+                    yield Fetch(number, frame)
+                else:
+                    self._push(heap, frame.receiver)
+            self._push(heap, worker)
+        if not self.ended and not self._pending and len(self._reports) < self._total:
+            self._end(PlanError(self._deadlock()))
+
+    def _begin(self, number: int) -> Iterator[Command]:
+        """Open a pass: its frames from the caller go first."""
+        self._open[number] = len(self.plan.stages) + len(self._to_fetch)
+        counts = [0] * len(self._rounds)
+        for stage in self.plan.stages:
+            counts[self._place[stage.round]] += 1
+        self._in_round[number], self._round[number] = counts, 0
+        sent = self._sent[number] = set()
+        for frame in self.plan.frames:
+            if frame.sender == CALLER:
+                sent.add(frame.number)
+                yield Give(number, frame, self._passes[number].bound.pack(frame))
+
+    def _push(self, heap: list[tuple[Firing, int]], worker: int) -> None:
+        firing = self._upcoming(worker)
+        if firing is not None:
+            heappush(heap, (firing, worker))
+
+    def _upcoming(self, worker: int) -> Firing | None:
+        order, k = self._order[worker], self._next[worker]
+        return order[k] if k < len(order) else None
+
+    def _can(self, firing: Firing) -> bool:
+        stage = self.plan.stages[firing.stage]
+        if not self._sent[firing.number].issuperset(stage.receives):
+            return False
+        return not self.plan.schedule.barrier or (
+            self._place[stage.round] <= self._round[firing.number]
+        )
+
+    # What it is told.
+
+    def _fired(self, firing: Firing, report: Report) -> list[Command]:
+        if firing not in self._asked:
+            stage = f"stage {firing.stage} of pass {firing.number}"
+            self._end(ProtocolError(f"an engine reported {stage}, which was not asked for"))
+            return []
+        worker = self.plan.stages[firing.stage].partition
+        if firing in self._reports or report.incarnation != self._incarnations[worker]:
+            return []  # it came before, or of a worker that is no more
+        self._reports[firing] = report
+        number = firing.number
+        counts = self._in_round[number]
+        counts[self._place[self.plan.stages[firing.stage].round]] -= 1
+        before = self._round[number]
+        while self._round[number] < len(counts) and not counts[self._round[number]]:
+            self._round[number] += 1
+        return self._came(number, moved=self._round[number] > before)
+
+    def _fetched(self, number: int, frame: PlannedFrame, messages: list[Message]) -> list[Command]:
+        key = number, frame.number
+        if key not in self._fetching:
+            title = f"frame {frame.number} of pass {number}"
+            self._end(ProtocolError(f"an engine fetched {title}, which was not asked for"))
+            return []
+        if key in self._frames:
+            return []
+        self._frames[key] = messages
+        return self._came(number, moved=False)
+
+    def _came(self, number: int, moved: bool) -> list[Command]:
+        """Count what has come of a pass; ask for more where that lets something go on."""
+        self._open[number] -= 1
+        closed = not self._open[number]
+        if closed:
+            del self._open[number], self._sent[number]
+            if len(self._reports) == self._total and len(self._frames) == len(self._fetching):
+                self._end(None)
+                return []
+        if closed or (moved and self.plan.schedule.barrier):
+            return list(self._submit(range(self.plan.partitions)))
+        return []
+
+    def _died(self, worker: int, incarnation: int, reason: str) -> None:
+        if not 0 <= worker < self.plan.partitions or incarnation != self._incarnations[worker]:
+            return
+        owed = next((f for f in self._order[worker] if f not in self._reports), None)
+        if owed is not None:
+            what = self._title(owed)
+        else:
+            key = next((key for key in self._missing() if self._sender(key) == worker), None)
+            if key is None:
+                return  # all that it owed has come
+            what = f"what {self._title(Firing(key[0], self._stage_of(key).number))} sent"
+        self._end(ClusterError(f"a worker died while the run waited for {what}: {reason}"))
+
+    def _end(self, error: Exception | None) -> None:
+        self.ended = True
+        self._error = error
+
+    # How it says what is missing.
+
+    def _missing(self) -> Iterator[tuple[int, int]]:
+        """The frames for the caller that have not come."""
+        for number in self._passes:
+            for frame in self._to_fetch:
+                if (number, frame.number) not in self._frames:
+                    yield number, frame.number
+
+    def _stage_of(self, key: tuple[int, int]) -> Stage:
+        return self.plan.stages[self.plan.frames[key[1]].sent_by]
+
+    def _sender(self, key: tuple[int, int]) -> int:
+        return self._stage_of(key).partition
+
+    def _title(self, firing: Firing) -> str:
+        stage = self.plan.stages[firing.stage]
+        of_pass = f" in pass {firing.number}" if len(self._passes) > 1 else ""
+        return (
+            f"stage {stage.number} ({stage.name}, round {stage.round}) of worker "
+            f"{stage.partition}{of_pass}"
+        )
+
+    def _waiting(self, seconds: float) -> str:
+        """Say what has not come: first that which waits for nothing else."""
+        late = sorted(self._asked - self._reports.keys())
+        roots = [firing for firing in late if not any(self._unsent(firing))]
+        names = [self._title(firing) for firing in roots or late]
+        names += [f"what {self._title(f)} sent" for f in self._unfetched()] if not names else []
+        more = max(len(late), len(names)) - 1
+        return (
+            f"waited {seconds:g} s for {names[0] if names else 'nothing'}"
+            + (f" and {more} more" if more > 0 else "")
+            + "; see `ray status`, or raise the deadline"
+        )
+
+    def _unfetched(self) -> list[Firing]:
+        return [Firing(key[0], self._stage_of(key).number) for key in self._missing()]
+
+    def _unsent(self, firing: Firing) -> Iterator[bool]:
+        for frame in self.plan.stages[firing.stage].receives:
+            sent_by = self.plan.frames[frame].sent_by
+            yield sent_by != CALLER and Firing(firing.number, sent_by) not in self._reports
+
+    def _deadlock(self) -> str:
+        """Say for what each worker waits that cannot go on."""
+        waits = []
+        for worker in range(self.plan.partitions):
+            firing = self._upcoming(worker)
+            if firing is not None:
+                waits.append(self._title(firing))
+        return f"the schedule {self.plan.schedule.name!r} cannot go on: {'; '.join(waits)} wait"
 
 
-def _outcome(
-    plan: Plan, engine: Engine, sent: Mapping[int, Handle], reports: list[Report]
-) -> Outcome:
-    numbers = list(sent)
-    senders = [plan.stages[plan.frames[number].sent_by] for number in numbers]
-    graph = plan.graph
-    value: Array = graph.constants.get(graph.output) if isinstance(graph, Graph) else None
-    sums: dict[int, Array] = {}
-    for frame in engine.take(senders, [sent[number] for number in numbers]):
-        header, messages = frame.open()
-        for u, S in messages:
-            if header.kind == SUMS:
-                sums[u] = S
-            else:
-                value = S
-    return Outcome(value, sums, reports)
+class Engine(Protocol):
+    """What does commands and reports events: in this process, on Ray, or on a virtual clock."""
+
+    incarnations: tuple[int, ...]
+
+    def do(self, command: Command) -> None:
+        """Do a command, or begin to."""
+
+    def wait(self, events: int) -> list[Event]:
+        """Return what has happened, as soon as it is so many events, or something went wrong."""
+
+    def ask(self, worker: int, number: int, keys: Sequence[int]) -> Keyed:
+        """Return what a worker has found in a pass, by key."""
 
 
-def ledger_of(plan: Plan, reports: Iterable[Report]) -> Ledger:
-    """Add the reports of all stages up, and hold them to the closed forms and to the plan.
-
-    Raises:
-        LedgerError: something moved that should not have, or did not that should.
-
-    """
-    graph = plan.graph
-    ledger = Ledger(
-        nodes=graph.num_nodes,
-        edges=graph.num_edges,
-        outputs=graph.num_outputs,
-        cut_edges=plan.cut_edges,
-        inputs_without_gradient=graph.inputs_without_gradient,
-    )
-    levels: set[int] = set()
-    for report in reports:
-        levels |= report.levels
-        for name in _COUNTS:
-            setattr(ledger, name, getattr(ledger, name) + getattr(report, name))
-    ledger.waves = len(levels)
-    ledger.check()
-    plan.hold(ledger)
-    return ledger
-
-
-_COUNTS = (
-    "messages",
-    "sums",
-    "multiplies",
-    "receivers",
-    "retransmissions",
-    "recomputed",
-    "combined",
-    "cross_messages",
-    "frames",
-    "payload_bytes",
-    "header_bytes",
-    "forward_frames",
-    "forward_bytes",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One worker's share of a run."""
-
-    worker: int
-    device: str
-    nodes: int
-    stages: int
-    busy_seconds: float
-
-
-def shares(plan: Plan, reports: Iterable[Report]) -> list[Share]:
-    """Return what each worker had and did."""
-    busy = [0] * plan.partitions
-    stages = [0] * plan.partitions
-    nodes = plan.nodes_in_each
-    for report in reports:
-        busy[report.worker] += report.end - report.start
-        stages[report.worker] += 1
-    return [
-        Share(place, plan.devices[place], nodes[place], stages[place], busy[place] / 1e9)
-        for place in range(plan.partitions)
-    ]
+def drive(run: Run, engine: Engine) -> None:
+    """Let an engine do all that a run asks for, until it has ended."""
+    commands = run.start()
+    while not run.ended:
+        for command in commands:
+            engine.do(command)
+        commands = [command for event in engine.wait(run.awaits) for command in run.on(event)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..protocol.backward import Span
+from ..protocol.timeline import Span
 
 _TRACKS = {"receive": 1, "compute": 2, "send": 3}
 
@@ -26,14 +26,14 @@ def chrome_trace(timeline: Iterable[Span]) -> dict[str, Any]:
         events += [_named("thread_name", worker, tid, kind) for kind, tid in _TRACKS.items()]
     both = _frames(spans, "send") & _frames(spans, "receive")
     for span in spans:
-        place = {"pid": span.worker, "tid": _TRACKS[span.kind], "ts": (span.start - start) / 1e3}
+        about = {"pid": span.worker, "tid": _TRACKS[span.kind], "ts": (span.start - start) / 1e3}
         duration = (span.end - span.start) / 1e3
         events.append(
             {"ph": "X", "name": span.name, "cat": span.kind, "dur": duration, "args": span.details}
-            | place
+            | about
         )
         if span.details.get("frame") in both:
-            flow = {"name": "frame", "cat": "frame", "id": span.details["frame"]} | place
+            flow = {"name": "frame", "cat": "frame", "id": span.details["frame"]} | about
             events.append(flow | ({"ph": "s"} if span.kind == "send" else {"ph": "f", "bp": "e"}))
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 

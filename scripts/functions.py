@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import scipy
 
-from ..protocol.faces.register import REFUSED
 from ..protocol.rules import TABLE, Primitive
-from ..protocol.traced import FUNCTIONS, METHODS, UFUNCS
-from ..protocol.user_primitive import SEPARATOR
+from ..protocol.rules.primitive import SEPARATOR
+from ..protocol.tracing.faces.register import REFUSED
+from ..protocol.tracing.traced import FUNCTIONS, METHODS, UFUNCS
 from .show import print_json
 
 SCIPY = ("special", "stats", "linalg", "signal")
@@ -29,7 +29,7 @@ _GPUS_LACK = {
 GPUS_LACK = {what: names.split() for what, names in _GPUS_LACK.items()}
 """Rules that a GPU cannot run, because CuPy has not the functions that they are made of.
 
-``tests/protocol/test_rules.py`` holds the list to a stand-in that is as strict as CuPy.
+``tests/protocol/rules/test_rules.py`` holds the list to a stand-in that is as strict as CuPy.
 """
 
 INTRODUCTION = """\
@@ -69,8 +69,8 @@ def numpy_functions() -> dict[str, list[str]]:
     reachable += [each.forward for each in builtin().values()]
     known = {id(function) for function in reachable}
     for module, found in names.items():
-        place: Any = np if module == "np" else getattr(np, module.partition(".")[2])
-        for name, value in vars(place).items():
+        module_itself: Any = np if module == "np" else getattr(np, module.partition(".")[2])
+        for name, value in vars(module_itself).items():
             if not name.startswith("_") and callable(value) and id(value) in known:
                 found.add(name)
     names["np.lib.stride_tricks"] = {"sliding_window_view"}

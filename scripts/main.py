@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 from ..protocol.errors import BackwaveError
 from ..scheduler.partition import GRANULARITIES
-from ..scheduler.policy import POLICIES
-from . import bench, count, functions, run
-from .growth import GENERATORS, SMALLEST
+from ..scheduler.schedule import SCHEDULES
+from . import bench, functions, run
+from .count import command as count
+from .count.growth import GENERATORS, SMALLEST
 
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
@@ -77,8 +78,8 @@ def parser() -> argparse.ArgumentParser:
         help="what a worker holds; default: partition",
     )
     runs.add_argument(
-        "--policy",
-        choices=tuple(POLICIES),
+        "--schedule",
+        choices=tuple(SCHEDULES),
         default="eager",
         help="fire when all has come (eager, default), or level by level",
     )

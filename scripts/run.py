@@ -14,14 +14,15 @@ import numpy as np
 import optree
 
 from ..actors.cluster import Cluster
-from ..actors.execute import PlannedResult
-from ..actors.run_locally import run_locally
+from ..actors.local import run_locally
 from ..protocol.arrays import Array
-from ..protocol.backward import Result, backward
+from ..protocol.derivatives.backward import backward
 from ..protocol.errors import ArgumentError
-from ..protocol.graph import Graph
-from ..protocol.trace import trace
-from ..scheduler.plan import Plan, plan
+from ..protocol.graph.graph import Graph
+from ..protocol.result import Result
+from ..protocol.tracing.trace import trace
+from ..scheduler.make_plan import plan
+from ..scheduler.plan import Plan
 from .chrome import write_chrome_trace
 from .load import Target, call, load_target
 from .show import WithoutRaysNote, console, count, print_json, progress, seconds, size, table
@@ -36,7 +37,7 @@ class Shown:
 
     target: Target
     graph: Graph
-    result: PlannedResult
+    result: Result
     difference: float
     error: float
     where: Path
@@ -70,14 +71,14 @@ def _run(options: Namespace) -> None:
         _print(options, shown)
 
 
-def _result(options: Namespace, graph: Graph, target: Target) -> PlannedResult:
+def _result(options: Namespace, graph: Graph, target: Target) -> Result:
+    graph.require_scalar()  # before Ray is started, which takes seconds
     the_plan = plan(
-        graph, options.workers, options.granularity, policy=options.policy, gpus=options.gpus
+        graph, options.workers, options.granularity, schedule=options.schedule, gpus=options.gpus
     )
     if options.engine == "local":
         with progress(f"running on {the_plan.partitions} workers in this process"):
-            result = run_locally(the_plan, *target.args, check_finite=options.check_finite)
-        assert isinstance(result, PlannedResult)  # what a graph gives
+            result: Result = run_locally(the_plan, *target.args, check_finite=options.check_finite)
         return result
     cluster = Cluster(options.workers, options.gpus, options.address, max_actors=options.max_actors)
     cluster.require_room(the_plan)  # before Ray is started, which takes seconds
@@ -85,13 +86,12 @@ def _result(options: Namespace, graph: Graph, target: Target) -> PlannedResult:
         return _on_ray(options, cluster, the_plan, target)
 
 
-def _on_ray(options: Namespace, cluster: Cluster, the_plan: Plan, target: Target) -> PlannedResult:
+def _on_ray(options: Namespace, cluster: Cluster, the_plan: Plan, target: Target) -> Result:
     with progress("starting Ray"):
         cluster.__enter__()
     try:
         with progress("running on Ray"):
-            result = cluster.run(the_plan, *target.args, check_finite=options.check_finite)
-            assert isinstance(result, PlannedResult)  # what a graph gives
+            result: Result = cluster.run(the_plan, *target.args, check_finite=options.check_finite)
             result.S = dict(result.S.items())  # fetched now, while there are workers to ask
         return result
     finally:
@@ -163,7 +163,7 @@ def _as_json(options: Namespace, shown: Shown) -> dict[str, Any]:
         "max_difference_from_local": shown.difference,
         "finite_difference_error": shown.error,
         "granularity": options.granularity,
-        "policy": options.policy,
+        "schedule": options.schedule,
         "engine": options.engine,
         "trace": str(shown.where),
     }
@@ -203,7 +203,7 @@ def _print(options: Namespace, shown: Shown) -> None:
         for s in result.workers
     ]
     engine = "Ray" if options.engine == "ray" else "in this process"
-    title = f"Workers ({engine}, by {options.granularity}, {options.policy})"
+    title = f"Workers ({engine}, by {options.granularity}, {options.schedule})"
     out.print(table(title, ("", "device", "nodes", "stages", "busy"), shares, left=2))
     same = "the same bits" if shown.difference == 0 else "NOT the same bits"
     out.print(f"largest difference from this process    {shown.difference:.3g}  ({same})")

@@ -79,8 +79,8 @@ def table(
     made = Table(
         title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
     )
-    for place, name in enumerate(columns):
-        made.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
+    for number, name in enumerate(columns):
+        made.add_column(name, justify="left" if number < left else "right", no_wrap=number > 0)
     for row in rows:
         made.add_row(*(str(cell) for cell in row))
     return made

@@ -38,13 +38,21 @@ class Program:
     args: tuple[np.ndarray, ...]
 
     def __call__(self, *args):
+        return sum(np.sum(value) for value in self.each(*args))
+
+    def each(self, *args):
+        """Return what the program sums: several outputs, of any shape."""
         values = list(args)
         for name, operands, detail in self.steps:
             values.append(OPERATIONS[name](detail, *(values[i] for i in operands)))
-        return sum(np.sum(values[i]) for i in self.outputs)
+        return tuple(values[i] for i in self.outputs)
 
     def graph(self, argnums=None):
         return bw.trace(self, *self.args, argnums=argnums)
+
+    def graph_of_each(self, argnums=None):
+        """Return the network whose outputs are not summed."""
+        return bw.trace(self.each, *self.args, argnums=argnums)
 
     def __repr__(self):
         shapes = [f"{a.dtype}{list(a.shape)}{'F' * (not a.flags.c_contiguous)}" for a in self.args]
@@ -104,9 +112,25 @@ def programs(draw, lengths=(1, 2, 3, 7, 40), max_axes=3, max_steps=12, max_leave
 
 @st.composite
 def networks(draw, **options):
-    """Draw ``(graph, args)``."""
+    """Draw ``(graph, args)``; the output is one number."""
     program = draw(programs(**options))
     return program.graph(), program.args
+
+
+@st.composite
+def networks_of_any_outputs(draw, **options):
+    """Draw ``(graph, args)``; there is one output, or several of any shape."""
+    program = draw(programs(**options))
+    graph = program.graph_of_each() if draw(st.booleans(), label="several") else program.graph()
+    return graph, program.args
+
+
+def seeds(graph, seed):
+    """Return an S for the outputs of a graph, as ``S=`` takes it."""
+    numbers = np.random.default_rng(seed)
+    outputs = [graph.nodes[u] for u in graph.outputs]
+    found = [numbers.normal(size=node.shape).astype(node.dtype)[()] for node in outputs]
+    return optree.tree_unflatten(graph.gives, found)
 
 
 def _leaf(random, numbers, lengths, max_axes):
@@ -200,9 +224,9 @@ def bits(value):
 
 def assert_same_bits(result, reference):
     """Hold a result's value, gradients and S at every node to those of another."""
-    assert bits(result.value) == bits(reference.value)
-    ours, theirs = optree.tree_leaves(result.grads), optree.tree_leaves(reference.grads)
-    assert [bits(each) for each in ours] == [bits(each) for each in theirs]
+    for name in ("value", "grads"):
+        ours, theirs = (optree.tree_leaves(getattr(each, name)) for each in (result, reference))
+        assert [bits(each) for each in ours] == [bits(each) for each in theirs], name
     sums = dict(result.S.items())
     assert sorted(sums) == sorted(reference.S)
     for u in reference.S:

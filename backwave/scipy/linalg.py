@@ -1,6 +1,6 @@
 """The differentiable part of ``scipy.linalg``."""
 
-from ..protocol.faces.linalg_scipy import (
+from ..protocol.tracing.faces.linalg_scipy import (
     block_diag,
     cho_factor,
     cho_solve,

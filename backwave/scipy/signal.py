@@ -1,6 +1,6 @@
 """The differentiable part of ``scipy.signal``."""
 
-from ..protocol.faces.convolution import (
+from ..protocol.tracing.faces.convolution import (
     convolve,
     convolve2d,
     correlate,

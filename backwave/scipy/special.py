@@ -110,7 +110,7 @@ from scipy.special import (
     yv,
 )
 
-from ..protocol.faces.special import (
+from ..protocol.tracing.faces.special import (
     comb,
     factorial,
     lambertw,

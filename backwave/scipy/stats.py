@@ -1,6 +1,6 @@
 """The differentiable part of ``scipy.stats``."""
 
-from ..protocol.faces.distributions_continuous import (
+from ..protocol.tracing.faces.distributions_continuous import (
     beta,
     cauchy,
     chi2,
@@ -18,7 +18,7 @@ from ..protocol.faces.distributions_continuous import (
     uniform,
     weibull_min,
 )
-from ..protocol.faces.distributions_discrete import (
+from ..protocol.tracing.faces.distributions_discrete import (
     bernoulli,
     binom,
     dirichlet,

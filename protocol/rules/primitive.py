@@ -19,6 +19,9 @@ from typing import Any, NamedTuple
 from ..arrays import Array, nbytes
 from ..errors import UnknownPrimitiveError
 
+SEPARATOR = ":"
+"""Stands between module and name in the name of a primitive that a user has defined."""
+
 MessageRule = Callable[..., Array]
 """``rule(S, u, *z, **attributes)`` gives S·∂u/∂z_k, of u's shape or of z_k's.
 

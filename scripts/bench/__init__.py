@@ -13,8 +13,9 @@ from functools import partial
 
 from ...protocol.errors import ArgumentError
 from ..show import console, print_json, progress, seconds, table
-from . import dispatch, gpu, inprocess, lstm, onray, scale
+from . import dispatch, gpu, inprocess, lstm, onray
 from .measure import Measured
+from .scale import bench as scale
 from .sheet import Sheet
 
 BENCHES: dict[str, Callable[[], Sequence[Measured | Sheet]]] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...protocol.trace import trace
+from ...protocol.tracing.trace import trace
 from .inprocess import autograd
 from .measure import Measured, in_turn
 

@@ -12,9 +12,10 @@ from ...actors.device import device
 from ...actors.execute import execute, new_run
 from ...actors.local import LocalEngine
 from ...protocol.arrays import Array
-from ...protocol.graph import Graph
-from ...protocol.trace import trace
-from ...scheduler.plan import plan
+from ...protocol.graph.graph import Graph
+from ...protocol.tracing.trace import trace
+from ...scheduler.make_plan import plan
+from ...scheduler.run import Passing
 from .measure import Measured, in_turn
 
 WIDTH = 2048
@@ -54,7 +55,11 @@ def gpu() -> list[Measured]:
 def _passes(graph: Graph, args: tuple[Any, ...], gpus: int) -> Callable[[], object]:
     """Return what runs one pass in this process, on a GPU or not."""
     the_plan = plan(graph, 1, gpus=gpus)
-    run = new_run()
-    engine = LocalEngine(the_plan, run)
+    engine = LocalEngine(the_plan, new_run())
     numbers = count()
-    return lambda: execute(the_plan, engine, args, run=run, number=next(numbers))
+
+    def one_pass() -> object:
+        passing = Passing(next(numbers), the_plan.graph.bind(args, None))
+        return execute(the_plan, engine, passing, args=args)
+
+    return one_pass

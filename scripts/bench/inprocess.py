@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ...protocol.backward import backward
 from ...protocol.blas import one_blas_thread
-from ...protocol.differentiate import grad
+from ...protocol.derivatives.backward import backward
+from ...protocol.derivatives.gradient import grad
 from ...protocol.errors import ArgumentError
-from ...protocol.trace import trace
+from ...protocol.tracing.trace import trace
 from ..load import load_target
 from .measure import Measured, in_turn
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...protocol.backward import backward
 from ...protocol.blas import one_blas_thread
-from ...protocol.trace import trace
+from ...protocol.derivatives.backward import backward
+from ...protocol.tracing.trace import trace
 from .inprocess import autograd
 from .measure import Measured, in_turn
 

@@ -11,12 +11,15 @@ import numpy as np
 import ray
 
 from ...actors.cluster import Cluster
+from ...actors.ray_engine import INLINE
 from ...protocol.arrays import Array
-from ...protocol.backward import backward
-from ...protocol.graph import Graph
+from ...protocol.derivatives.backward import backward
+from ...protocol.graph.graph import Graph
 from ...protocol.message import CALLER
-from ...protocol.trace import leaf_values, trace
-from ...scheduler.plan import Plan, plan
+from ...protocol.residents import Bound
+from ...protocol.tracing.trace import trace
+from ...scheduler.make_plan import plan
+from ...scheduler.plan import Plan
 from .inprocess import DIGITS, digits
 from .measure import Measured, of_times, timed
 
@@ -40,20 +43,20 @@ class _Bare:
 class BareCalls:
     """The actor calls of a plan, with arrays of the same bytes and none of the protocol."""
 
-    def __init__(self, the_plan: Plan, values: dict[int, Array]) -> None:
+    def __init__(self, the_plan: Plan, bound: Bound) -> None:
         self._plan = the_plan
         self._given = {
-            frame.number: tuple(values[u] for u in frame.keys)
+            frame.number: tuple(value for _, value in bound.pack(frame))
             for frame in the_plan.frames
             if frame.sender == CALLER
         }
         self._actors: list[Any] = []
         remote: Any = ray.remote(num_cpus=0)(_Bare)
-        for place in range(the_plan.partitions):
+        for partition in range(the_plan.partitions):
             sends = {
                 stage.number: [self._shapes(number) for number in stage.sends]
                 for stage in the_plan.stages
-                if stage.partition == place
+                if stage.partition == partition
             }
             self._actors.append(remote.remote(sends))
 
@@ -67,7 +70,10 @@ class BareCalls:
 
     def run(self) -> None:
         """Make every call of one pass, and wait for all that comes back."""
-        sent = {number: ray.put(arrays) for number, arrays in self._given.items()}
+        sent: dict[int, Any] = {
+            number: arrays if sum(each.nbytes for each in arrays) < INLINE else ray.put(arrays)
+            for number, arrays in self._given.items()
+        }
         done = []
         for stage in self._plan.stages:
             incoming = [sent.pop(number) for number in stage.receives]
@@ -92,9 +98,7 @@ def ray_pass() -> list[Measured]:
     graph = trace(function, *args, argnums=0)
     the_plan = plan(graph, 2)
     with Cluster(2) as cluster:
-        leaves = [leaf.node for leaf in graph.leaves]
-        values, _ = leaf_values(graph, args)
-        bare = BareCalls(the_plan, dict(zip(leaves, values, strict=True)))
+        bare = BareCalls(the_plan, graph.bind(args, None))
 
         def pair() -> tuple[float, float]:
             ours = timed(lambda: cluster.run(the_plan, *args))

@@ -17,8 +17,9 @@ from backwave.actors.worker import Worker
 from backwave.protocol.arrays import settle
 from backwave.protocol.errors import ClusterError
 
+from ..amount import amount
 from ..networks import EXAMPLES, assert_same_bits, example, mapping, programs
-from ..protocol.standin import DeviceArray
+from ..protocol.rules.standin import DeviceArray
 
 
 class StandIn:
@@ -53,7 +54,7 @@ def test_examples(path, gpus):
 
 
 @pytest.mark.usefixtures("stand_in")
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=amount(5, 50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(programs(), st.integers(0, 2**32), st.integers(1, 2))
 def test_random_networks(program, seed, gpus):
     graph = program.graph()

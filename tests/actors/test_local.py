@@ -12,22 +12,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backwave as bw
-from backwave.actors.execute import execute, new_run
+from backwave.actors.execute import execute
 from backwave.actors.local import LocalEngine
 from backwave.protocol.message import Frame
+from backwave.scheduler.run import Passing
 
+from ..amount import amount
 from ..networks import EXAMPLES, LONG, assert_same_bits, bits, example, mapping, programs
 
 DIALS = [("node", 1), ("layer", 1), ("partition", 1), ("partition", 2), ("partition", 4)]
-POLICIES = ("eager", "level")
+SCHEDULES = ("eager", "level")
+ANY = st.sampled_from(["eager", "wave", "level"])
 CASES = [
-    (path, *dial, policy)
+    (path, *dial, schedule)
     for path in EXAMPLES
     for dial in DIALS
-    for policy in POLICIES
-    # Of the long ones, a worker a node under one policy, a worker a layer under the other.
-    if path.stem not in LONG or (dial[0], policy) not in (("node", "level"), ("layer", "eager"))
+    for schedule in SCHEDULES
+    # Of the long ones, a worker a node under one schedule, a worker a layer under the other.
+    if path.stem not in LONG or (dial[0], schedule) not in (("node", "level"), ("layer", "eager"))
 ]
+QUICK = ("partition", 2, "eager")
+
+
+def is_long(path, *rest):
+    return path.stem in LONG and rest != QUICK
+
+
+def titled(path, granularity, workers, schedule):
+    return f"{path.stem}-{granularity}-{workers}-{schedule}"
 
 
 @cache
@@ -37,13 +49,15 @@ def run_here(path):
 
 
 @pytest.mark.parametrize(
-    ("path", "granularity", "workers", "policy"),
-    CASES,
-    ids=[f"{path.stem}-{granularity}-{n}-{policy}" for path, granularity, n, policy in CASES],
+    ("path", "granularity", "workers", "schedule"),
+    [
+        pytest.param(*case, id=titled(*case), marks=[pytest.mark.long] * is_long(*case))
+        for case in CASES
+    ],
 )
-def test_examples_give_the_same_bits_and_counts(path, granularity, workers, policy):
+def test_examples_give_the_same_bits_and_counts(path, granularity, workers, schedule):
     graph, args, reference = run_here(path)
-    the_plan = bw.plan(graph, workers, granularity, policy=policy)
+    the_plan = bw.plan(graph, workers, granularity, schedule=schedule)
     result = bw.run_locally(the_plan, *args)
     assert_same_bits(result, reference)
     ledger = result.ledger
@@ -66,9 +80,9 @@ class Carried(LocalEngine):
     def give(self, frame):
         return self._carry(frame)
 
-    def fire(self, stage, number, check_finite, frames):
-        report, sent = super().fire(stage, number, check_finite, frames)
-        return report, [self._carry(frame) for frame in sent]
+    def fire(self, worker, command, frames):
+        report, *sent = super().fire(worker, command, frames)
+        return report, *map(self._carry, sent)
 
 
 def by_file(frame):
@@ -79,29 +93,35 @@ def by_pickle(frame):
     return pickle.loads(pickle.dumps(frame, protocol=5))
 
 
-def carried(the_plan, args, carry):
-    run = new_run()
-    return execute(the_plan, Carried(the_plan, run, carry), args, run=run, number=0)
+def carried(the_plan, args, carry, S=None):
+    return passed(Carried(the_plan, "run", carry), args, S)
 
 
-@given(programs(), st.integers(1, 4), st.integers(0, 2**32))
-@settings(max_examples=150)
-def test_random_networks_in_random_partitions_give_the_same_bits(program, workers, seed):
+def passed(engine, args, S=None):
+    """Run a pass on an engine."""
+    passing = Passing(0, engine.plan.graph.bind(args, S))
+    return execute(engine.plan, engine, passing, args=args)
+
+
+@given(programs(), st.integers(1, 4), ANY, st.integers(0, 2**32))
+@settings(max_examples=amount(15, 150))
+def test_random_networks_in_random_partitions_give_the_same_bits(program, workers, schedule, seed):
     graph = program.graph()
     reference = bw.backward(graph, *program.args)
-    the_plan = bw.plan(graph, workers, partitioner=mapping(graph, workers, seed))
+    partitioner = mapping(graph, workers, seed)
+    the_plan = bw.plan(graph, workers, partitioner=partitioner, schedule=schedule)
     assert_same_bits(bw.run_locally(the_plan, *program.args), reference)
     assert_same_bits(carried(the_plan, program.args, by_file), reference)
     assert_same_bits(carried(the_plan, program.args, by_pickle), reference)
 
 
-@given(programs(max_steps=6), st.sampled_from(DIALS), st.sampled_from(POLICIES))
-@settings(max_examples=50)
-def test_random_networks_in_every_granularity_give_the_same_bits(program, dial, policy):
+@given(programs(max_steps=6), st.sampled_from(DIALS), ANY)
+@settings(max_examples=amount(5, 50))
+def test_random_networks_in_every_granularity_give_the_same_bits(program, dial, schedule):
     granularity, workers = dial
     graph = program.graph(argnums=0)
     if graph.on_network[graph.output]:
-        the_plan = bw.plan(graph, workers, granularity, policy=policy)
+        the_plan = bw.plan(graph, workers, granularity, schedule=schedule)
         reference = bw.backward(graph, *program.args)
         assert_same_bits(carried(the_plan, program.args, by_file), reference)
 
@@ -142,7 +162,7 @@ def test_S_at_a_node_outside_the_network_is_refused():
 
 
 @given(programs(max_steps=20), st.data())
-@settings(max_examples=150)
+@settings(max_examples=amount(15, 150))
 def test_values_that_are_computed_again_give_the_same_bits_in_every_partition(program, data):
     """Groups of nodes forget their values: however they lie across the partitions."""
     seed = data.draw(st.integers(0, 2**32), label="groups")
@@ -152,15 +172,15 @@ def test_values_that_are_computed_again_give_the_same_bits_in_every_partition(pr
     plain = bw.backward(program.graph(), *program.args)
     reference = bw.backward(graph, *program.args)
     assert_same_bits(reference, plain)
-    policy = data.draw(st.sampled_from(POLICIES), label="policy")
+    schedule = data.draw(ANY, label="schedule")
     granularity = data.draw(st.sampled_from(["partition", "node", "layer"]), label="granularity")
     partitioner = mapping(graph, 3, seed) if granularity == "partition" else "levels"
-    the_plan = bw.plan(graph, 3, granularity, partitioner, policy)
+    the_plan = bw.plan(graph, 3, granularity, partitioner, schedule)
     result = carried(the_plan, program.args, by_file)
     assert_same_bits(result, plain)
     # What goes elsewhere is kept, so that the parts never compute more again than the whole.
     assert result.ledger.recomputed <= reference.ledger.recomputed
-    one_place = bw.run_locally(bw.plan(graph, 1, policy=policy), *program.args)
+    one_place = bw.run_locally(bw.plan(graph, 1, schedule=schedule), *program.args)
     assert one_place.ledger.recomputed == reference.ledger.recomputed
     assert_same_bits(one_place, plain)
 
@@ -184,8 +204,8 @@ def test_what_is_computed_again_is_counted_on_its_worker():
     x = np.linspace(-1, 1, 5)
     graph = bw.trace(lambda x: np.sum(bw.checkpoint(block)(bw.checkpoint(block)(x))), x)
     assert bw.backward(graph, x).ledger.recomputed == 4  # of each block, exp and tanh
-    engine = LocalEngine(the_plan := bw.plan(graph, 2), "run")
-    result = execute(the_plan, engine, (x,), run="run", number=0)
+    the_plan = bw.plan(graph, 2)
+    result = bw.run_locally(the_plan, x)
     assert result.ledger.cut_edges == 1
     # Where the cut goes through a block, the value that crosses it is kept.
     forward = [frame for frame in the_plan.between("forward") for u in frame.keys]
@@ -220,18 +240,18 @@ def test_a_look_for_nan_reaches_across_partitions(granularity):
         bw.run_locally(the_plan, np.array([1.0, 0.0, 2.0]), check_finite=True)
 
 
-def test_several_outputs_are_refused_before_anything_starts():
+def test_several_outputs_without_an_S_are_refused_before_anything_starts(monkeypatch):
+    monkeypatch.setattr(LocalEngine, "do", lambda *_: pytest.fail("something has started"))
     graph = bw.trace(lambda x: (np.sum(x), np.sum(x * x)), np.ones(3))
-    for run in (bw.plan, lambda graph: bw.Cluster().backward(graph, np.ones(3))):
-        with pytest.raises(bw.errors.NotScalarError, match="has 2 outputs, and this needs one"):
-            run(graph)
+    with pytest.raises(bw.errors.NotScalarError, match="has 2 outputs, and this needs one"):
+        bw.run_locally(bw.plan(graph), np.ones(3))
 
 
 def test_workers_in_one_process_share_one_network():
     graph = bw.trace(lambda x: np.sum(np.tanh(x) * 2), np.ones(3))
     workers = LocalEngine(bw.plan(graph, 3, "node"), "run").workers
-    assert len({id(worker._residents.graph) for worker in workers}) == 1 < len(workers)
-    assert workers[0]._residents.graph is not graph  # what workers hold is what the file form says
+    assert len({id(worker._residents.wires) for worker in workers}) == 1 < len(workers)
+    assert workers[0]._residents.wires is not graph  # what workers hold is what the file form says
 
 
 def test_what_a_plan_costs_grows_with_the_network_and_no_faster():
@@ -254,13 +274,10 @@ def test_what_a_plan_costs_grows_with_the_network_and_no_faster():
 
 def test_S_at_all_nodes_is_asked_of_each_worker_once(monkeypatch):
     graph = bw.trace(lambda x: np.sum(np.exp(np.tanh(x)) * x), np.ones(3))
-    the_plan = bw.plan(graph, 3)
-    engine = LocalEngine(the_plan, "run")
-    result = execute(the_plan, engine, (np.ones(3),), run="run", number=0)
     asked = []
-    monkeypatch.setattr(
-        engine, "sums", lambda *call: asked.append(call) or LocalEngine.sums(engine, *call)
-    )
+    ask = LocalEngine.ask
+    monkeypatch.setattr(LocalEngine, "ask", lambda *call: asked.append(call[1:]) or ask(*call))
+    result = bw.run_locally(bw.plan(graph, 3), np.ones(3))
     inner = next(u for u in result.S if graph.nodes[u].primitive == "exp")
     reference = bw.backward(graph, np.ones(3)).S
     assert bits(result.S[inner]) == bits(reference[inner])

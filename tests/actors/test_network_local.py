@@ -5,15 +5,31 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import backwave as bw
-from backwave.actors.execute_network import execute_network
+from backwave.actors.execute import execute
 from backwave.actors.local import LocalEngine
 from backwave.protocol.errors import LedgerError, ProtocolError
-from backwave.protocol.message import BACKWARD, Frame, Header
+from backwave.protocol.message import BACKWARD, Address, Frame, Header
+from backwave.scheduler.run import Passing
 
-from ..protocol.network.drawn import assert_close, assert_same_bits, drawn, network
-from ..scheduler.test_network_plan import plans
+from ..protocol.scalar.drawn import (
+    assert_close,
+    assert_same_bits,
+    drawn,
+    end_to_end,
+    loop,
+    network,
+)
+from ..scheduler.test_plan_of_scalars import plans
+
+
+def passed(engine, inputs, number=0):
+    """Run a pass on an engine."""
+    args = (inputs,)
+    passing = Passing(number, engine.plan.graph.bind(args, None))
+    return execute(engine.plan, engine, passing, args=args)
 
 
 @given(drawn, plans)
@@ -36,12 +52,12 @@ def test_any_plan_gives_the_bits_of_one_place(made, options):
 
 
 @pytest.mark.parametrize("granularity", ["node", "layer"])
-@pytest.mark.parametrize("policy", ["eager", "wave", "level"])
-def test_a_worker_a_node_or_a_layer(granularity, policy):
+@pytest.mark.parametrize("schedule", ["eager", "wave", "level"])
+def test_a_worker_a_node_or_a_layer(granularity, schedule):
     for seed in range(5):
         made = network(seed)
         net = made.network
-        the_plan = bw.plan(net, granularity=granularity, policy=policy)
+        the_plan = bw.plan(net, granularity=granularity, schedule=schedule)
         assert_same_bits(bw.run_locally(the_plan, made.inputs), bw.backward(net, made.inputs))
 
 
@@ -59,17 +75,10 @@ def test_the_change_of_view_and_traced_graphs_are_cut_like_any_network():
     net = made.network
     view = net.weights_as_nodes()
     fed = np.setdiff1d(np.arange(net.nodes), net.inputs)
-    inputs = np.concatenate([made.inputs, net.weight, net.bias[fed]])
-
-    def loop(w, x):
-        total = 0.0
-        for i in range(len(w)):
-            total = np.tanh(total * w[i] + x[i] * 2.0)
-        return np.where(total > 0.0, total, total**2)
-
-    args = np.linspace(-1, 1, 6), np.linspace(0.5, 2, 6)
-    traced = bw.Network.from_graph(bw.trace(loop, *args))
-    for each, given_values in ((view, inputs), (traced, np.concatenate(args))):
+    inputs = end_to_end([made.inputs, net.weight, net.bias[fed]])
+    run, args = loop(np)
+    traced = bw.Network.from_graph(bw.trace(run, *args))
+    for each, given_values in ((view, inputs), (traced, end_to_end(args))):
         reference = bw.backward(each, given_values)
         for options in ({}, {"partitioner": "levels"}, {"granularity": "layer"}):
             the_plan = bw.plan(each, 3, **options)
@@ -80,12 +89,13 @@ def test_the_change_of_view_and_traced_graphs_are_cut_like_any_network():
 
 
 def test_constants_are_where_they_are_used_and_cross_nothing():
-    def loop(x):
+    def run(x):  # of the operations of loop, so that it runs compiled already
+        x = x[0]
         for i in range(4):
-            x = np.sin(x * 1.5) + 0.25 * i
-        return x
+            x = np.tanh(x * 1.5) + 0.25 * i
+        return np.where(x > 0.0, x, x**2)
 
-    traced = bw.Network.from_graph(bw.trace(loop, 0.3))
+    traced = bw.Network.from_graph(bw.trace(run, np.array([0.3])))
     the_plan = bw.plan(traced, 2, partitioner="levels")
     result = bw.run_locally(the_plan, [0.3])
     assert_same_bits(result, bw.backward(traced, [0.3]))
@@ -98,7 +108,7 @@ def test_a_second_pass_starts_anew():
     engine = LocalEngine(the_plan, "run")
     for number in range(3):
         inputs = made.inputs * (number + 1)
-        result = execute_network(the_plan, engine, (inputs,), run="run", number=number)
+        result = passed(engine, inputs, number)
         assert_same_bits(result, bw.backward(made.network, inputs))
 
 
@@ -106,8 +116,8 @@ def test_what_workers_had_is_refused_after_another_pass():
     made = network(5)
     the_plan = bw.plan(made.network, 3)
     engine = LocalEngine(the_plan, "run")
-    first = execute_network(the_plan, engine, (made.inputs,), run="run", number=0)
-    execute_network(the_plan, engine, (made.inputs,), run="run", number=1)
+    first = passed(engine, made.inputs, 0)
+    passed(engine, made.inputs, 1)
     with pytest.raises(ProtocolError, match="has run pass 1 since pass 0"):
         _ = first.S
 
@@ -119,7 +129,7 @@ class Tampering(LocalEngine):
         super().__init__(the_plan, "run")
         self.change = change
 
-    def fire(self, stage, number, check_finite, frames):
+    def fire(self, worker, command, frames):
         changed = []
         for frame in frames:
             if self.change and Header.decode(frame.header).kind == BACKWARD:
@@ -127,28 +137,29 @@ class Tampering(LocalEngine):
                 changed += frames_now
             else:
                 changed.append(frame)
-        return super().fire(stage, number, check_finite, changed)
+        return super().fire(worker, command, changed)
+
+
+def _with_block(frame, block):
+    header = Header.decode(frame.header)
+    address = Address(*(getattr(header, name) for name in Address._fields))
+    return [Frame.of(header.kind, [(0, block)], address)]
 
 
 def _short(frame):
-    header = Header.decode(frame.header)
-    block = frame.arrays[0][1:]
-    return [Frame.of(
-        header.kind, [(0, block)], run=header.run, number=header.number, stage=header.stage,
-        sender=header.sender, receiver=header.receiver,
-    )]  # fmt: skip
+    return _with_block(frame, frame.arrays[0][1:])
 
 
 def _of_another_pass(frame):
     return [Frame(replace(Header.decode(frame.header), number=7).encode(), frame.arrays)]
 
 
+def _of_another_incarnation(frame):
+    return [Frame(replace(Header.decode(frame.header), incarnation=2).encode(), frame.arrays)]
+
+
 def _as_float32(frame):
-    header = Header.decode(frame.header)
-    return [Frame.of(
-        header.kind, [(0, frame.arrays[0].astype("f4"))], run=header.run, number=header.number,
-        stage=header.stage, sender=header.sender, receiver=header.receiver,
-    )]  # fmt: skip
+    return _with_block(frame, frame.arrays[0].astype("f4"))
 
 
 @pytest.mark.parametrize(
@@ -157,51 +168,84 @@ def _as_float32(frame):
         (lambda frame: [], "did not receive the backward frame of"),
         (_short, r"a block from worker .* as float64\[\d+\], and the plan has float64\["),
         (_of_another_pass, "a frame that is not planned"),
+        (_of_another_incarnation, "after 2 restarts, and it has been restarted 0 times"),
         (_as_float32, r"as float32\["),
     ],
-    ids=["lost", "short", "old", "float32"],
+    ids=["lost", "short", "old", "restarted", "float32"],
 )
 def test_a_frame_that_is_not_as_planned_is_refused(change, words):
     made = network(2)
     the_plan = bw.plan(made.network, 2)
     assert the_plan.between("backward")
     with pytest.raises(ProtocolError, match=words):
-        execute_network(the_plan, Tampering(the_plan, change), (made.inputs,), run="run", number=0)
+        passed(Tampering(the_plan, change), made.inputs)
 
 
 def test_a_frame_that_comes_twice_is_dropped_and_counted():
     made = network(2)
     the_plan = bw.plan(made.network, 2)
     engine = Tampering(the_plan, lambda frame: [frame, frame])
-    result = execute_network(the_plan, engine, (made.inputs,), run="run", number=0)
+    result = passed(engine, made.inputs)
     first = min(the_plan.between("backward"), key=lambda frame: frame.received_by)
     assert result.ledger.retransmissions == first.messages
     assert_same_bits(result, bw.backward(made.network, made.inputs))
 
 
 def test_a_ledger_that_lacks_a_message_fails_the_run(monkeypatch):
-    from backwave.protocol.network.blocks import Blocks
+    from backwave.protocol.scalar.blocks import Blocks
 
     made = network(2)
-    counts = Blocks.counts
+    counted = Blocks.counted
 
     def short(self):
-        found = counts(self)
-        return {**found, "messages": max(found["messages"] - 1, 0)}
+        counts = counted(self)
+        counts.messages = max(counts.messages - 1, 0)
+        return counts
 
-    monkeypatch.setattr(Blocks, "counts", short)
+    monkeypatch.setattr(Blocks, "counted", short)
     with pytest.raises(LedgerError, match="messages = edges"):
         bw.run_locally(bw.plan(made.network, 2), made.inputs)
 
 
 def test_check_finite_names_the_node_wherever_it_lives():
-    # 0 -> 1 (identity, times 1e200) -> 2 (square) -> 3
+    # 0 -> 1 (identity, times 1e200) -> 2 (square) -> 3, and 0 -> 4 (tanh) -> 3: the operations of
+    # the article's network, which are compiled already.
     net = bw.Network(
-        [0, 1, 2], [1, 2, 3], [1e200, 1.0, 1.0], activation=["identity", "identity", "square",
-        "identity"],
+        [0, 1, 2, 0, 4], [1, 2, 3, 4, 3], [1e200, 1.0, 1.0, 1.0, 1.0], output=3,
+        activation=["identity", "identity", "square", "identity", "tanh"],
     )  # fmt: skip
     for options in ({"partitioner": "levels"}, {"granularity": "layer"}):
         the_plan = bw.plan(net, 2, **options)
         with pytest.raises(bw.errors.NonFiniteError, match=r"value of node 2 \(square, level 2\)"):
             bw.run_locally(the_plan, [1.0], check_finite=True)
         assert np.isinf(bw.run_locally(the_plan, [1.0]).value)
+
+
+# S that is given at the output.
+
+
+@given(drawn, st.integers(1, 4), st.booleans())
+def test_S_at_the_output_of_a_scalar_network_scales_all(made, workers, combiner):
+    net = made.network
+    one = bw.backward(net, made.inputs)
+    twice = bw.backward(net, made.inputs, S=2.0)  # which changes no digit
+    assert twice.value == one.value
+    for name in ("S", "weight_gradient", "bias_gradient", "grads"):
+        np.testing.assert_array_equal(getattr(twice, name), 2.0 * getattr(one, name), err_msg=name)
+    other = bw.backward(net, made.inputs, S=-0.3)
+    for name in ("S", "weight_gradient", "bias_gradient", "grads"):
+        theirs = -0.3 * getattr(one, name)
+        scale = np.abs(theirs).max(initial=1e-300)
+        np.testing.assert_allclose(getattr(other, name), theirs, rtol=1e-11, atol=1e-12 * scale)
+    the_plan = bw.plan(net, workers, combiner=combiner)
+    there = bw.run_locally(the_plan, made.inputs, S=-0.3)
+    (assert_close if combiner else assert_same_bits)(there, other)
+
+
+@pytest.mark.parametrize("S", [[1.0, 2.0], np.ones(1), "one", 1j], ids=repr)
+def test_S_at_the_output_of_a_scalar_network_is_one_number(S):
+    made = network(1)
+    with pytest.raises(bw.errors.ArgumentError, match=r"S (is|has)"):
+        bw.backward(made.network, made.inputs, S=S)
+    with pytest.raises(bw.errors.ArgumentError, match=r"S (is|has)"):
+        bw.run_locally(bw.plan(made.network, 2), made.inputs, S=S)

@@ -8,9 +8,10 @@ import pytest
 
 import backwave as bw
 from backwave.actors.worker import Worker, assignments
-from backwave.protocol import graph_file
 from backwave.protocol.errors import ProtocolError, WireError
-from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Frame, Header
+from backwave.protocol.graph import shipped
+from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Address, Frame, Header
+from backwave.scheduler.order import Firing
 
 RUN = "this run"
 W, X = np.linspace(0.1, 0.9, 5), np.linspace(-1, 1, 5)
@@ -25,8 +26,15 @@ def loss(w, x):
 GRADIENT = 2 * X * np.tanh(W) / np.cosh(W) ** 2
 
 
+def fire(worker, stage, *frames, number=1, first=None):
+    """Let a worker fire in a pass, which is the only one that is open unless another is first."""
+    return worker.fire(Firing(number, stage), False, number if first is None else first, *frames)
+
+
 class Setting:
     """Worker 0 has the leaves and tanh, worker 1 what is above. Both stand before a stage."""
+
+    incarnations = (0, 0)
 
     def __init__(self):
         graph = bw.trace(loss, W, X, argnums=0)
@@ -37,27 +45,29 @@ class Setting:
             (1, "forward+backward"),
             (0, "backward"),
         ]
-        self.lower, self.upper = (
-            self.loaded(graph, assignment) for assignment in assignments(self.plan, RUN)
-        )
+        self.lower, self.upper = map(self.loaded, (0, 1))
         w, x = (leaf.node for leaf in graph.leaves)
-        self.given = Frame.of(
-            FORWARD, [(w, W), (x, X)], run=RUN, number=1, stage=CALLER, receiver=0
+        self.given = Frame.of(FORWARD, [(w, W), (x, X)], Address(RUN, 1, CALLER, receiver=0))
+        self.S = Frame.of(
+            SUMS, [(graph.output, np.float64(1))], Address(RUN, 1, CALLER, receiver=1)
         )
-        _, self.up = self.lower.fire(0, 1, False, self.given)
-        self.report, *down = self.upper.fire(1, 1, False, self.up)
+        _, self.up = fire(self.lower, 0, self.given)
+        self.report, *down = fire(self.upper, 1, self.up, self.S)
         (self.back,) = (frame for frame in down if frame.open()[0].kind == BACKWARD)
-        assert len(self.back.arrays) == self.report.cross_messages == self.plan.cut_edges == 2
+        crossing = self.report.counts.cross_messages
+        assert len(self.back.arrays) == crossing == self.plan.cut_edges == 2
 
-    @staticmethod
-    def loaded(graph, assignment):
-        worker = Worker(threads=None)
-        worker.load(graph_file.to_bytes(graph), assignment)
+    def loaded(self, partition, worker=None, run=RUN):
+        """Load a part of the plan into a new worker, or this one; return it."""
+        worker = worker or Worker(threads=None)
+        assignment = assignments(self.plan, run, self.incarnations)[partition]
+        whole = self.plan.graph.whole(elsewhere=False)
+        worker.load(self.plan.parts[partition], whole, assignment)
         return worker
 
     def finish(self, *frames):
         """Fire the lower worker's last stage."""
-        return self.lower.fire(2, 1, False, *frames)
+        return fire(self.lower, 2, *frames)
 
     def another(self, frame=None, **fields):
         """Return a frame of the same messages with other fields in its header."""
@@ -83,17 +93,18 @@ PLANNED = "the backward frame of 2 messages from worker 1, stage 1"
 def test_the_planned_frame_is_taken(setting):
     report, sums = setting.finish(setting.back)
     require_gradient(sums)
-    assert (report.messages, report.multiplies, report.sums, report.receivers) == (3, 1, 1, 2)
-    assert (report.stage, report.worker, report.retransmissions) == (2, 0, 0)
+    counts = report.counts
+    assert (counts.messages, counts.multiplies, counts.sums, counts.receivers) == (3, 1, 1, 2)
+    assert (report.stage, report.worker, counts.retransmissions) == (2, 0, 0)
     assert report.start <= report.end
     assert [span.kind for span in report.spans] == ["receive", "compute", "send"]
 
 
 def test_what_a_stage_sends_is_counted_where_it_is_sent(setting):
-    report = setting.report
-    assert (report.frames, report.payload_bytes) == (1, 80)
-    assert (report.forward_frames, report.forward_bytes) == (0, 0)
-    assert report.header_bytes == len(setting.back.header)
+    counts = setting.report.counts
+    assert (counts.frames, counts.payload_bytes) == (1, 80)
+    assert (counts.forward_frames, counts.forward_bytes) == (0, 0)
+    assert counts.header_bytes == len(setting.back.header)
 
 
 def test_a_frame_too_few_is_named(setting):
@@ -104,7 +115,7 @@ def test_a_frame_too_few_is_named(setting):
 def test_a_frame_of_leaf_values_that_is_missing_is_named(setting):
     message = "did not receive the forward frame of 2 messages from the caller, stage -1"
     with pytest.raises(ProtocolError, match=rf"worker 0, stage 0 \(forward\) {message}"):
-        setting.lower.fire(0, 2, False)
+        fire(setting.lower, 0, number=2)
 
 
 STRANGE = {
@@ -146,7 +157,7 @@ def test_a_frame_with_other_messages_is_refused(setting):
     keys = Header.decode(setting.back.header).keys
     both = list(zip(keys, setting.back.arrays, strict=True))
     for messages in (both[:-1], both[::-1], [*both, (0, W)], [(99, W), both[1]]):
-        frame = Frame.of(BACKWARD, messages, run=RUN, number=1, stage=1, sender=1, receiver=0)
+        frame = Frame.of(BACKWARD, messages, Address(RUN, 1, 1, 1, 0))
         with pytest.raises(ProtocolError, match=f"{PLACE} received {PLANNED} with other messages"):
             setting.finish(frame)
 
@@ -172,24 +183,26 @@ def test_a_damaged_frame_is_refused_and_its_place_named(setting, damage, complai
 def test_a_backward_frame_that_comes_twice_is_dropped_and_counted(setting):
     report, sums = setting.finish(setting.back, setting.back)
     require_gradient(sums)
-    assert (report.messages, report.retransmissions) == (3, 2)
+    assert (report.counts.messages, report.counts.retransmissions) == (3, 2)
 
 
 def test_a_second_copy_is_dropped_whatever_it_holds(setting):
     other = Frame(setting.back.header, tuple(10 * value for value in setting.back.arrays))
     report, sums = setting.finish(setting.back, other, other)
     require_gradient(sums)
-    assert (report.messages, report.retransmissions) == (3, 4)
+    assert (report.counts.messages, report.counts.retransmissions) == (3, 4)
 
 
 def test_a_forward_frame_that_comes_twice_is_dropped_and_counted(setting):
     other = Frame(setting.up.header, tuple(10 * value for value in setting.up.arrays))
-    report, *sent = setting.upper.fire(1, 2, False, *[setting.another(setting.up, number=2)] * 2)
-    assert report.retransmissions == len(setting.up.arrays) == 2
-    again, *same = setting.upper.fire(
-        1, 3, False, setting.another(setting.up, number=3), setting.another(other, number=3)
-    )
-    assert again.retransmissions == 2
+
+    def of(number, *frames):
+        return [setting.another(frame, number=number) for frame in (*frames, setting.S)]
+
+    report, *sent = fire(setting.upper, 1, *of(2, setting.up, setting.up), number=2)
+    assert report.counts.retransmissions == len(setting.up.arrays) == 2
+    again, *same = fire(setting.upper, 1, *of(3, setting.up, other), number=3)
+    assert again.counts.retransmissions == 2
     for before, after in zip(sent, same, strict=True):
         assert [S.tobytes() for S in before.arrays] == [S.tobytes() for S in after.arrays]
 
@@ -197,29 +210,29 @@ def test_a_forward_frame_that_comes_twice_is_dropped_and_counted(setting):
 def test_a_new_pass_begins_with_nothing_of_the_old(setting):
     setting.finish(setting.back)
     with pytest.raises(ProtocolError, match="in pass 2 of run this run, received a frame that"):
-        setting.lower.fire(2, 2, False, setting.back)
+        fire(setting.lower, 2, setting.back, number=2)
 
 
 def test_sums_are_of_the_last_pass_only(setting):
     setting.finish(setting.back)
     w = setting.plan.graph.leaves[0].node
-    require_gradient(setting.lower.sums(1, [w]))
+    require_gradient(setting.lower.find(1, [w]))
     with pytest.raises(ProtocolError, match="worker 0 has run pass 1 since pass 0"):
-        setting.lower.sums(0, [w])
+        setting.lower.find(0, [w])
 
 
 def test_a_worker_without_a_partition_says_so():
     worker = Worker(threads=None)
     assert worker.ready() == "cpu"
     with pytest.raises(ProtocolError, match="before it was given a partition"):
-        worker.fire(0, 0, False)
+        fire(worker, 0)
     with pytest.raises(ProtocolError, match="before it was given a partition"):
-        worker.sums(0, [0])
+        worker.find(0, [0])
 
 
 def test_a_stage_of_another_worker_is_refused(setting):
     with pytest.raises(ProtocolError, match="worker 0 was asked for stage 1, which is not its own"):
-        setting.lower.fire(1, 1, False)
+        fire(setting.lower, 1)
 
 
 FITTING = {"shape": W[:2], "dtype": W.astype("f4")}
@@ -231,7 +244,7 @@ def test_a_message_that_does_not_fit_its_node_is_refused(setting, what):
     """The frame is sound, and its header says what is in it: but it is no message to this node."""
     header, ((first, value), (second, _)) = setting.back.open()
     messages = [(first, value), (second, FITTING[what])]
-    frame = Frame.of(BACKWARD, messages, run=RUN, number=1, stage=1, sender=1, receiver=0)
+    frame = Frame.of(BACKWARD, messages, Address(RUN, 1, 1, 1, 0))
     assert Header.decode(frame.header).keys == header.keys
     graph = setting.plan.graph
     name = graph.nodes[graph.edges[second].source].name
@@ -243,21 +256,19 @@ def test_a_message_that_does_not_fit_its_node_is_refused(setting, what):
         setting.finish(frame)
     report, sums = setting.finish(setting.back)  # nothing of that frame was taken
     require_gradient(sums)
-    assert report.messages == 3
+    assert report.counts.messages == 3
 
 
 @pytest.mark.parametrize("what", FITTING)
 def test_a_value_that_does_not_fit_its_node_is_refused(setting, what):
     w, x = (leaf.node for leaf in setting.plan.graph.leaves)
-    frame = Frame.of(
-        FORWARD, [(w, FITTING[what]), (x, X)], run=RUN, number=2, stage=CALLER, receiver=0
-    )
+    frame = Frame.of(FORWARD, [(w, FITTING[what]), (x, X)], Address(RUN, 2, CALLER, receiver=0))
     with pytest.raises(
         ProtocolError,
         match=r"received the value of args\[0\] from the caller, stage -1, "
         rf"as {FOUND[what]}, and the node",
     ):
-        setting.lower.fire(0, 2, False, frame)
+        fire(setting.lower, 0, frame, number=2)
 
 
 def test_a_stage_fires_once_a_pass(setting):
@@ -265,28 +276,66 @@ def test_a_stage_fires_once_a_pass(setting):
     with pytest.raises(ProtocolError, match=rf"^{PLACE} was asked to fire a second time in pass 1"):
         setting.finish(setting.back)
     with pytest.raises(ProtocolError, match=r"stage 0 \(forward\) was asked to fire a second time"):
-        setting.lower.fire(0, 1, False, setting.given)
+        fire(setting.lower, 0, setting.given)
     # The next pass is another matter.
-    _, up = setting.lower.fire(0, 2, False, setting.another(setting.given, number=2))
+    _, up = fire(setting.lower, 0, setting.another(setting.given, number=2), number=2)
     assert [value.tobytes() for value in up.arrays] == [v.tobytes() for v in setting.up.arrays]
+
+
+# Incarnations: how often each worker has been started anew.
+
+
+class Restarted(Setting):
+    """Worker 1 has been started anew three times, and worker 0 once."""
+
+    incarnations = (1, 3)
+
+
+def test_a_frame_of_an_earlier_incarnation_of_its_sender_is_refused_naming_both():
+    setting = Restarted()
+    assert Header.decode(setting.back.header).incarnation == setting.report.incarnation == 3
+    for earlier in (0, 2, 4):
+        with pytest.raises(
+            ProtocolError,
+            match=rf"^{PLACE} received a frame from worker 1 as it was after {earlier} restarts, "
+            r"and it has been restarted 3 times: the run that sent it is over$",
+        ):
+            setting.finish(setting.another(incarnation=earlier))
+    _, sums = setting.finish(setting.back)  # nothing of those was taken
+    require_gradient(sums)
+
+
+def test_a_frame_going_up_is_held_to_the_incarnation_of_its_sender_too():
+    setting = Restarted()
+    assert Header.decode(setting.up.header).incarnation == 1
+    old, S = (setting.another(frame, number=2) for frame in (setting.up, setting.S))
+    old = setting.another(old, incarnation=0)
+    with pytest.raises(ProtocolError, match=r"from worker 0 as it was after 0 .* 1 times"):
+        fire(setting.upper, 1, old, S, number=2)
+
+
+def test_the_caller_is_never_started_anew():
+    setting = Restarted()
+    assert Header.decode(setting.given.header).incarnation == 0
+    given = setting.another(setting.given, number=2, incarnation=1)
+    with pytest.raises(ProtocolError, match=r"from the caller as it was after 1 .* 0 times"):
+        fire(setting.lower, 0, given, number=2)
 
 
 def test_a_worker_decodes_a_network_once(monkeypatch):
     decoded = []
-    read = graph_file.from_bytes
-    monkeypatch.setattr(graph_file, "from_bytes", lambda data: decoded.append(data) or read(data))
+    read = shipped.read
+    monkeypatch.setattr(shipped, "read", lambda data: decoded.append(data) or read(data))
     setting = Setting()
     assert len(decoded) == 2  # one a worker
-    graph = setting.plan.graph
-    given, _ = assignments(setting.plan, "another run")
-    setting.lower.load(graph_file.to_bytes(graph), given)
+    setting.loaded(0, setting.lower, "another run")
     assert len(decoded) == 2
-    other = bw.trace(lambda w, x: np.sum(w * x), W, X, argnums=0)
-    given, *_ = assignments(bw.plan(other, 1), "a third run")
+    other = bw.plan(bw.trace(lambda w, x: np.sum(w * x), W, X, argnums=0), 1)
     for again in range(3):  # two networks take turns
-        setting.lower.load(graph_file.to_bytes(other), given)
+        (assignment,) = assignments(other, "a third run")
+        setting.lower.load(other.parts[0], other.graph.whole(elsewhere=False), assignment)
         assert len(decoded) == 3, again
-        setting.lower.load(graph_file.to_bytes(graph), assignments(setting.plan, RUN)[0])
+        setting.loaded(0, setting.lower)
     assert len(decoded) == 3
-    _, up = setting.lower.fire(0, 1, False, setting.given)
+    _, up = fire(setting.lower, 0, setting.given)
     assert [value.tobytes() for value in up.arrays] == [v.tobytes() for v in setting.up.arrays]

@@ -11,11 +11,12 @@ from threadpoolctl import threadpool_info
 
 import backwave as bw
 from backwave.protocol import errors
-from backwave.protocol.backward import rules_of
 from backwave.protocol.blas import one_blas_thread
 from backwave.protocol.node import Nodes, fit
 from backwave.protocol.rules import TABLE, Primitive
-from backwave.protocol.sweep import wave_order
+from backwave.protocol.wave import wave_order
+
+from ..amount import amount
 
 # Floats whose sum depends on the order: of 24 orders these give several sums.
 ROUNDING = (1.0, 1e16, -1e16, 0.1)
@@ -30,16 +31,21 @@ def fan(x):
 def ready(f, *args):
     """A graph, and its nodes with values and with S at the output."""
     graph = bw.trace(f, *args)
-    nodes = Nodes(rules_of(graph))
+    nodes = Nodes(graph.instructions)
     for leaf, value in zip(graph.leaves, args, strict=True):
-        nodes.place(leaf.node, value)
-    nodes.fire(nodes.rules.forward)
-    nodes.begin(graph.output, np.float64(1.0))
+        nodes.put(leaf.node, value)
+    nodes.fire(nodes.instructions.forward)
+    nodes.define(graph.output, np.float64(1.0))
     return graph, nodes
 
 
 def edges_to(graph, z):
     return [number for number, edge in enumerate(graph.edges) if edge.source == z]
+
+
+def counted(nodes):
+    counts = nodes.counts
+    return counts.messages, counts.sums, counts.receivers, counts.retransmissions
 
 
 def in_edge_order(messages):
@@ -55,13 +61,13 @@ def test_sums_in_edge_order_whatever_the_order_of_arrival(order):
     arriving = [np.float64(k) for k in ROUNDING]
     in_order_of_arrival = {sum(arriving[i] for i in p) for p in itertools.permutations(range(4))}
     assert len(in_order_of_arrival) > 1
-    nodes = Nodes(rules_of(graph))
+    nodes = Nodes(graph.instructions)
     edges = edges_to(graph, 0)
     assert len(edges) == 4
     for turn in order:
         nodes.receive(edges[turn], arriving[turn])
     assert nodes.S[0] == in_edge_order(arriving)
-    assert (nodes.messages, nodes.sums, nodes.receivers, nodes.duplicates) == (4, 3, 1, 0)
+    assert counted(nodes) == (4, 3, 1, 0)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
@@ -69,7 +75,7 @@ def test_arrays_are_summed_in_edge_order_and_left_as_they_are(order):
     graph = bw.trace(lambda x: np.sum(fan(x)), np.ones(3))
     arriving = [np.array([k, -k, 0.1 * k]) for k in ROUNDING]
     before = [message.copy() for message in arriving]
-    nodes = Nodes(rules_of(graph))
+    nodes = Nodes(graph.instructions)
     edges = edges_to(graph, 0)
     for turn in order:
         nodes.receive(edges[turn], arriving[turn])
@@ -82,7 +88,7 @@ def test_arrays_are_summed_in_edge_order_and_left_as_they_are(order):
 @given(st.lists(st.integers(0, 3), min_size=0, max_size=8), st.permutations(range(4)))
 def test_a_message_that_comes_again_is_dropped_and_counted(again, order):
     graph = bw.trace(fan, np.float64(1.0))
-    nodes = Nodes(rules_of(graph))
+    nodes = Nodes(graph.instructions)
     edges = edges_to(graph, 0)
     seen = set()
     duplicates = 0
@@ -92,8 +98,7 @@ def test_a_message_that_comes_again_is_dropped_and_counted(again, order):
         nodes.receive(edges[turn], np.float64(np.nan if turn in seen else ROUNDING[turn]))
         seen.add(turn)
     assert nodes.S[0] == in_edge_order(ROUNDING)
-    assert nodes.duplicates == duplicates
-    assert (nodes.messages, nodes.sums) == (4, 3)
+    assert counted(nodes) == (4, 3, 1, duplicates)
 
 
 def test_a_node_does_not_send_before_its_sum_is_complete():
@@ -116,9 +121,9 @@ def test_a_node_does_not_send_before_its_sum_is_complete():
 
 def test_the_output_does_not_send_before_its_S_is_defined():
     graph = bw.trace(lambda x: x * x, np.float64(3.0))
-    nodes = Nodes(rules_of(graph))
-    nodes.place(0, np.float64(3.0))
-    nodes.fire(nodes.rules.forward)
+    nodes = Nodes(graph.instructions)
+    nodes.put(0, np.float64(3.0))
+    nodes.fire(nodes.instructions.forward)
     with pytest.raises(
         errors.ProtocolError, match=r"output multiply:1 cannot fire: its S is not defined"
     ):
@@ -134,7 +139,7 @@ def test_each_edge_is_sent_over_once():
             sent.append(edge)
             nodes.receive(edge, message)
     assert sent == list(range(graph.num_edges))
-    assert nodes.multiplies == nodes.messages == graph.num_edges
+    assert nodes.counts.multiplies == nodes.counts.messages == graph.num_edges
     assert (nodes.S[0], nodes.S[1]) == (30.0, 10.0)
 
 
@@ -235,7 +240,7 @@ def networks(draw):
     return leaves, steps
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(30, 300))
 @given(networks(), st.integers(0, 2**32 - 1))
 def test_S_is_the_articles_at_every_node(network, seed):
     count, steps = network

@@ -7,7 +7,7 @@ import numpy as np
 import backwave as bw
 
 from ..networks import EXAMPLES, example
-from ..protocol.network.drawn import network
+from ..protocol.scalar.drawn import network
 
 
 def _drawn(seed):

@@ -22,13 +22,18 @@ import backwave as bw
 from .networks import NAMES, recorded_network
 
 FILE = Path(__file__).with_name("hashes.json")
-POLICIES = ("level", "wave", "eager")
+SCHEDULES = ("level", "wave", "eager")
 COUNTS = (
     "nodes", "edges", "messages", "sums", "multiplies", "receivers", "outputs", "waves",
     "cut_edges", "cross_messages", "combined", "frames", "payload_bytes", "header_bytes",
     "recomputed", "retransmissions", "forward_frames", "forward_bytes", "inputs_without_gradient",
 )  # fmt: skip
 MOST_ACTORS = 2000
+PIECE = (
+    "names", "start", "kind", "op", "live", "level", "wave", "inputs", "source", "weight", "bias",
+    "slots", "opens", "extra", "leaves", "constants", "constant_values", "output", "numbers",
+    "edges", "takes", "values", "messages", "given", "fixed", "fixed_values", "combines",
+)  # fmt: skip
 
 
 def cases(name):
@@ -40,16 +45,16 @@ def cases(name):
     ways += [(None, 2, granularity) for granularity in ("node", "layer")]
     ways += [("width", workers, "partition") for workers in (1, 2, 3, 4) if scalar]
     ways.append(("mapping", 3, "partition"))
-    for (partitioner, workers, granularity), policy in product(ways, POLICIES):
+    for (partitioner, workers, granularity), schedule in product(ways, SCHEDULES):
         if granularity == "node" and nodes > MOST_ACTORS:
             continue
-        title = f"{policy} {partitioner or granularity} {workers}"
+        title = f"{schedule} {partitioner or granularity} {workers}"
         mapping = partitioner
         if partitioner == "mapping":
             mapping = np.random.default_rng(len(name)).integers(0, workers, nodes)
         options = {
             "workers": workers, "granularity": granularity, "partitioner": mapping,
-            "policy": policy,
+            "schedule": schedule,
         }  # fmt: skip
         yield title, options
         if scalar:
@@ -81,28 +86,47 @@ def _plain(value):
 
 
 def of_plan(plan):
+    """Return the hash of a plan, but for the frames that bring S to the outputs.
+
+    They came later than the record: S = 1 was no value like any other then.
+    """
+    kept = [f.number for f in plan.frames if not (f.kind == "sums" and f.sender == -1)]
+    new = {number: place for place, number in enumerate(kept)}
     stages = [
         (
             s.number, s.partition, s.round, list(s.leaves), list(s.forward), list(s.backward),
-            list(s.receives), list(s.sends),
+            [new[f] for f in s.receives if f in new], [new[f] for f in s.sends],
         )
         for s in plan.stages
     ]  # fmt: skip
     frames = [
         (
-            f.number, f.kind, f.sender, f.receiver, f.sent_by, f.received_by, list(f.keys),
+            new[f.number], f.kind, f.sender, f.receiver, f.sent_by, f.received_by, list(f.keys),
             f.messages, f.payload_bytes,
         )
         for f in plan.frames
+        if f.number in new
     ]  # fmt: skip
-    pieces = [
-        [(field.name, _plain(getattr(piece, field.name))) for field in fields(piece)]
-        for piece in plan.pieces
-    ]
+    pieces = []
+    for partition, part in enumerate(plan.parts):
+        if hasattr(part, "piece"):
+            pieces.append(_of_piece(plan, partition, part.piece, new))
     partition = [int(place) for place in plan.partition]
     return of_bytes(
         partition, plan.partitions, plan.devices, plan.cut_edges, stages, frames, pieces
     )
+
+
+def _of_piece(plan, partition, piece, new):
+    found = {field.name: getattr(piece, field.name) for field in fields(piece)}
+    found["given"] = {
+        f.number: f.leaves
+        for f in plan.frames
+        if f.leaves is not None and partition in (f.sender, f.receiver)
+    }
+    for name in ("takes", "values", "messages", "given"):
+        found[name] = {new[number]: value for number, value in found[name].items()}
+    return [(name, _plain(found[name])) for name in PIECE]
 
 
 def of_ledger(ledger):

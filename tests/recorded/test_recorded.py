@@ -1,4 +1,4 @@
-"""Plans, ledgers and bits stay what they were when they were recorded, whatever the code becomes."""
+"""Plans, ledgers and bits stay what they were when they were recorded."""
 
 import json
 

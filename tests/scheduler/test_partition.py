@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 
 import backwave as bw
 from backwave.protocol.errors import PlanError
-from backwave.protocol.graph import CONSTANT, LEAF
-from backwave.scheduler.partition import (
-    EVERYWHERE,
-    balanced_cuts,
-    by_layer,
-    by_levels,
-    by_mapping,
-    by_node,
-    costs,
-)
+from backwave.protocol.parts import CONSTANT, LEAF
+from backwave.scheduler.partition import balanced_cuts, by_layer, by_levels, by_node, costs
 
 from ..networks import networks
+
+EVERYWHERE = -1
+
+
+def spread(graph, way, *options):
+    """Return the partition that a way of spreading nodes gives each, as a plan has it."""
+    return graph.as_numbered(way(graph.outline(), *options))
+
+
+def mapped(graph, mapping, workers):
+    return bw.plan(graph, workers, partitioner=mapping).partition
 
 
 def heaviest(weights, bounds):
@@ -70,7 +73,7 @@ def require_leaves_at_home(graph, partition):
 @given(networks())
 def test_by_node_gives_every_node_a_partition_of_its_own(network):
     graph, _ = network
-    partition = by_node(graph)
+    partition = spread(graph, by_node)
     require_constants_everywhere(graph, partition)
     own = [place for place in partition if place != EVERYWHERE]
     assert own == list(range(len(own)))
@@ -79,7 +82,7 @@ def test_by_node_gives_every_node_a_partition_of_its_own(network):
 @given(networks())
 def test_by_layer_gives_every_level_a_partition_of_its_own(network):
     graph, _ = network
-    partition = by_layer(graph)
+    partition = spread(graph, by_layer)
     require_constants_everywhere(graph, partition)
     require_leaves_at_home(graph, partition)
     computing = [node for node in graph.nodes if node.inputs]
@@ -91,7 +94,7 @@ def test_by_layer_gives_every_level_a_partition_of_its_own(network):
 @given(networks(), st.integers(1, 4))
 def test_by_levels_gives_contiguous_groups_of_levels_balanced_by_work(network, workers):
     graph, _ = network
-    partition = by_levels(graph, workers)
+    partition = spread(graph, by_levels, workers)
     require_constants_everywhere(graph, partition)
     require_leaves_at_home(graph, partition)
     computing = [node for node in graph.nodes if node.inputs]
@@ -100,7 +103,7 @@ def test_by_levels_gives_contiguous_groups_of_levels_balanced_by_work(network, w
     work = dict.fromkeys(levels, 0)
     for node in computing:
         of_level[graph.levels[node.id]].add(partition[node.id])
-        work[graph.levels[node.id]] += costs(graph)[node.id]
+        work[graph.levels[node.id]] += int(costs(graph.outline())[node.id])
     assert all(len(places) == 1 for places in of_level.values())
     groups = [of_level[level].pop() for level in levels]
     assert groups == sorted(groups)
@@ -110,15 +113,19 @@ def test_by_levels_gives_contiguous_groups_of_levels_balanced_by_work(network, w
     assert heaviest(weights, bounds) == lightest(weights, len(bounds) - 1)
 
 
-@pytest.mark.parametrize("spread", [by_node, by_layer, lambda graph: by_levels(graph, 3)])
-def test_a_network_that_is_one_leaf(spread):
-    assert spread(bw.trace(lambda x: x, 1.0)) == [0]
+@pytest.mark.parametrize("way", [(by_node,), (by_layer,), (by_levels, 3)])
+def test_a_network_that_is_one_leaf(way):
+    assert spread(bw.trace(lambda x: x, 1.0), *way) == (0,)
 
 
 def test_a_leaf_that_feeds_nothing_lives_somewhere():
     graph = bw.trace(lambda x, unused: np.sum(np.tanh(x)), np.ones(3), 1.0)
     unused = graph.leaves[1].node
-    for partition in (by_layer(graph), by_levels(graph, 2), by_mapping(graph, {3: 1, 2: 1}, 2)):
+    for partition in (
+        spread(graph, by_layer),
+        spread(graph, by_levels, 2),
+        mapped(graph, {3: 1, 2: 1}, 2),
+    ):
         assert partition[unused] == 0
 
 
@@ -150,8 +157,8 @@ def graph():
     ],
 )
 def test_a_mapping_may_be_written_in_many_ways(graph, mapping):
-    partition = by_mapping(graph, mapping, 2)
-    assert partition == [0, 1, EVERYWHERE, 0, 0, 1]
+    partition = mapped(graph, mapping, 2)
+    assert partition == (0, 1, EVERYWHERE, 0, 0, 1)
     assert all(type(place) is int for place in partition)
 
 
@@ -181,4 +188,4 @@ def test_a_mapping_that_does_not_fit_says_why(graph, mapping, complaint):
         whole = mapping
         mapping = lambda node: whole(node) if node.inputs else None  # noqa: E731
     with pytest.raises(PlanError, match=complaint):
-        by_mapping(graph, mapping, 2)
+        mapped(graph, mapping, 2)

@@ -10,28 +10,25 @@ from hypothesis import strategies as st
 
 import backwave as bw
 from backwave.protocol.arrays import nbytes
-from backwave.protocol.errors import (
-    IndependentOutputError,
-    LedgerError,
-    NotScalarError,
-    PlanError,
-)
-from backwave.protocol.graph import CONSTANT, LEAF
+from backwave.protocol.errors import IndependentOutputError, LedgerError, NotScalarError, PlanError
 from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS
+from backwave.protocol.parts import CONSTANT, LEAF
+from backwave.scheduler.placed import Placed
 
-from ..networks import EXAMPLES, example, mapping, networks
+from ..amount import amount
+from ..networks import EXAMPLES, example, mapping, networks, networks_of_any_outputs
 
-POLICIES = ["eager", "level"]
+SCHEDULES = ("eager", "wave", "level")
 
 
 @st.composite
-def plans(draw, policies=("eager", "level")):
+def plans(draw, schedules=SCHEDULES):
     """Draw a plan of a random network in random partitions."""
-    graph, _ = draw(networks())
+    graph, _ = draw(networks_of_any_outputs())
     workers = draw(st.integers(1, 4), label="workers")
     partitioner = mapping(graph, workers, draw(st.integers(0, 2**32), label="mapping"))
-    policy = draw(st.sampled_from(policies))
-    return bw.plan(graph, workers, partitioner=partitioner, policy=policy)
+    schedule = draw(st.sampled_from(schedules))
+    return bw.plan(graph, workers, partitioner=partitioner, schedule=schedule)
 
 
 def firings(the_plan):
@@ -53,6 +50,19 @@ def firings(the_plan):
 
 def stage_of(the_plan, kind):
     return {u: stage.number for stage in the_plan.stages for u in getattr(stage, kind)}
+
+
+def messages_come(the_plan, u):
+    """Yield the stages in which node u fires backward and takes messages."""
+    graph, home = the_plan.graph, the_plan.partition
+    fires = stage_of(the_plan, "backward")
+    yield fires[u]
+    for number, (z, above, _) in enumerate(graph.edges):
+        if z == u and home[above] == home[u]:
+            yield fires[above]
+        elif z == u:
+            frames = the_plan.between(BACKWARD)
+            yield next(frame.received_by for frame in frames if number in frame.keys)
 
 
 @given(plans())
@@ -129,17 +139,28 @@ def test_a_value_goes_once_to_each_partition_that_needs_it(the_plan):
 
 
 @given(plans())
-def test_the_caller_gives_the_leaves_and_gets_the_value_and_the_gradients(the_plan):
+def test_the_caller_gives_leaves_and_S_and_gets_the_value_and_the_gradients(the_plan):
     graph = the_plan.graph
     from_caller = [frame for frame in the_plan.frames if frame.sender == CALLER]
-    given_leaves = Counter(key for frame in from_caller for key in frame.keys)
-    assert given_leaves == Counter(leaf.node for leaf in graph.leaves)
-    assert {frame.kind for frame in from_caller} == {FORWARD}
+    leaves = Counter(key for f in from_caller if f.kind == FORWARD for key in f.keys)
+    assert leaves == Counter(leaf.node for leaf in graph.leaves)
+    # S at the outputs comes as a value like any other, to where they live.
+    S = [frame for frame in from_caller if frame.kind != FORWARD]
+    assert {frame.kind for frame in S} == {SUMS}
+    seeded = {u: frame for frame in S for u in frame.keys}
+    assert sum(len(frame.keys) for frame in S) == len(seeded)
+    assert seeded.keys() == {u for u in graph.outputs if graph.on_network[u]}
+    for u, frame in seeded.items():
+        assert frame.receiver == the_plan.partition[u]
+        # An output sums its S first, and then in edge order: S comes before any message to it.
+        assert frame.received_by <= min(messages_come(the_plan, u))
+    assert all(f.payload_bytes == sum(size(graph, u) for u in f.keys) for f in from_caller)
     to_caller = [frame for frame in the_plan.frames if frame.receiver == CALLER]
     asked = [leaf.node for leaf in graph.leaves if graph.on_network[leaf.node]]
-    values = [f.keys for f in to_caller if f.kind == FORWARD]
+    values = Counter(key for f in to_caller if f.kind == FORWARD for key in f.keys)
     sums = Counter(key for f in to_caller if f.kind == SUMS for key in f.keys)
-    assert values == [(graph.output,)]
+    known = {u for u in graph.outputs if graph.nodes[u].primitive != CONSTANT}
+    assert values == Counter(known)
     assert sums == Counter(asked)
 
 
@@ -166,10 +187,12 @@ def test_frames_come_from_earlier_stages_and_constants_never_cross(the_plan):
         assert (place == -1) == (node.primitive == CONSTANT)
 
 
-@given(plans(policies=["eager"]))
+@given(plans(schedules=["eager"]))
 def test_an_eager_stage_is_as_long_as_it_can_be(the_plan):
     """All its firings have the same number of cuts on their worst path, and no other has them."""
-    forward, backward = the_plan.policy.rounds(the_plan.graph, the_plan.partition)
+    home = np.maximum(the_plan.partition, 0)
+    placed = Placed(the_plan.graph.outline(), home, the_plan.partitions)
+    forward, backward = the_plan.schedule.rounds(placed)
     for stage in the_plan.stages:
         rounds = {forward[u] for u in (*stage.leaves, *stage.forward)}
         rounds |= {backward[u] for u in stage.backward}
@@ -178,10 +201,10 @@ def test_an_eager_stage_is_as_long_as_it_can_be(the_plan):
     assert places == sorted(set(places))
 
 
-@given(plans(policies=["level"]))
-def test_the_level_policy_has_one_round_a_level(the_plan):
+@given(plans(schedules=["level"]))
+def test_the_level_schedule_has_one_round_a_level(the_plan):
     graph = the_plan.graph
-    assert the_plan.policy.barrier
+    assert the_plan.schedule.barrier
     up, down = {}, {}
     for stage in the_plan.stages:
         for rounds, nodes in (
@@ -201,15 +224,15 @@ def size(graph, u):
     return nbytes(graph.nodes[u].shape, graph.nodes[u].dtype)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_one_worker_sends_nothing_to_another(path, policy):
+def test_one_worker_sends_nothing_to_another(path, schedule):
     graph, _ = example(path)
-    the_plan = bw.plan(graph, 1, policy=policy)
+    the_plan = bw.plan(graph, 1, schedule=schedule)
     assert the_plan.partitions == 1
     assert the_plan.between(FORWARD) == the_plan.between(BACKWARD) == []
     assert the_plan.cut_edges == 0
-    assert policy == "level" or len(the_plan.stages) == 1
+    assert schedule != "eager" or len(the_plan.stages) == 1
 
 
 def test_eager_two_workers_take_three_calls():
@@ -227,7 +250,7 @@ def test_eager_two_workers_take_three_calls():
         (1, "forward+backward"),
         (0, "backward"),
     ]
-    assert len(bw.plan(graph, 2, policy="level").stages) > 3
+    assert len(bw.plan(graph, 2, schedule="level").stages) > 3
 
 
 def test_a_leaf_lives_with_the_node_that_it_feeds():
@@ -265,7 +288,7 @@ SMALL = bw.trace(lambda x: np.sum(np.tanh(x)), np.ones(3))
         ({"workers": 0}, "workers=0, and at least one is needed"),
         ({"workers": -3}, "workers=-3"),
         ({"granularity": "atom"}, "no granularity 'atom'; choose node, layer, partition"),
-        ({"policy": "lazy"}, "no policy 'lazy'; choose level, wave, eager"),
+        ({"schedule": "lazy"}, "no schedule 'lazy'; choose level, wave, eager"),
         ({"partitioner": "magic"}, "no partitioner 'magic'; choose 'levels', or give a mapping"),
         ({"partitioner": 7}, "partitioner=7 is no mapping"),
         ({"granularity": "node", "partitioner": "magic"}, "no partitioner 'magic'"),
@@ -282,10 +305,20 @@ def test_a_plan_that_cannot_be_made_says_why(options, complaint):
 
 
 def test_an_output_without_a_gradient_cannot_be_planned():
-    with pytest.raises(NotScalarError):
-        bw.plan(bw.trace(np.tanh, np.ones(3)))
     with pytest.raises(IndependentOutputError):
         bw.plan(bw.trace(lambda x, y: np.sum(y), np.ones(3), np.ones(2), argnums=0))
+
+
+@pytest.mark.parametrize("f", [np.tanh, lambda x: (np.sum(x), np.sum(x * x))])
+def test_an_output_that_is_not_one_number_can_be_planned_and_runs_with_an_S_of_its_own(f):
+    x = np.linspace(-1, 1, 3)
+    graph = bw.trace(f, x)
+    the_plan = bw.plan(graph, 2)
+    with pytest.raises(NotScalarError):
+        bw.run_locally(the_plan, x)
+    value, back = bw.vjp(f, x)
+    result = bw.run_locally(the_plan, x, S=value)
+    np.testing.assert_array_equal(result.grads[0], back(value)[0])
 
 
 COUNTS = {
@@ -298,15 +331,16 @@ COUNTS = {
 }
 
 
-@settings(max_examples=20)
-@given(networks(max_steps=5), st.sampled_from(POLICIES))
-def test_a_run_is_held_to_its_plan(network, policy):
+@settings(max_examples=amount(5, 20))
+@given(networks(max_steps=5), st.sampled_from(SCHEDULES))
+def test_a_run_is_held_to_its_plan(network, schedule):
     graph, args = network
-    the_plan = bw.plan(graph, 2, policy=policy)
+    the_plan = bw.plan(graph, 2, schedule=schedule)
     ledger = bw.run_locally(the_plan, *args).ledger
     the_plan.hold(ledger)
     for count, name in COUNTS.items():
         planned = getattr(ledger, count)
-        other = replace(ledger, **{count: planned + 1})
+        more = {"levels": ledger.levels | {-1}} if count == "waves" else {count: planned + 1}
+        other = replace(ledger, **more)
         with pytest.raises(LedgerError, match=f"{name}: {planned + 1} counted, {planned} planned"):
             the_plan.hold(other)

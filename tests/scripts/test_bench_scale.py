@@ -13,10 +13,13 @@ from scipy.sparse import coo_array
 import backwave as bw
 from backwave.protocol.errors import BackwaveError, ClusterError
 from backwave.scripts import bench
-from backwave.scripts.bench import scale, scale_memory, scale_peers, scale_ratios
 from backwave.scripts.bench.measure import Measured
-from backwave.scripts.bench.scale_passes import SparseBlocks, inputs_for, random_network, sweeps
-from backwave.scripts.bench.scale_ray import two_workers
+from backwave.scripts.bench.scale import bench as scale
+from backwave.scripts.bench.scale import memory as scale_memory
+from backwave.scripts.bench.scale import peers as scale_peers
+from backwave.scripts.bench.scale import ratios as scale_ratios
+from backwave.scripts.bench.scale.passes import SparseBlocks, inputs_for, random_network, sweeps
+from backwave.scripts.bench.scale.ray import two_workers
 from backwave.scripts.bench.sheet import Sheet
 from backwave.scripts.main import main
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backwave.actors.cluster import Cluster
 from backwave.scripts.bench.measure import of_times
 from backwave.scripts.main import main
 
@@ -53,6 +54,13 @@ def test_run_in_this_process(capsys, path, granularity):
     assert (said["engine"], said["granularity"]) == ("local", granularity)
     assert sum(worker["nodes"] for worker in said["workers"]) >= said["nodes"]
     assert Path(said["trace"]).is_file()
+
+
+@pytest.mark.parametrize("schedule", ["level", "wave", "eager"])
+def test_run_follows_the_schedule_that_is_named(capsys, schedule):
+    said = said_json(capsys, "run", EXAMPLES[0], "--engine", "local", "--schedule", schedule)
+    assert said["schedule"] == schedule
+    assert said["max_difference_from_local"] == 0
 
 
 def test_run_prints_tables_within_80_columns(capsys):
@@ -200,6 +208,7 @@ MISTAKES = {
     "bad option": (None, ["run", "mine.py", "--workers", "none"], "argument --workers"),
     "no workers": (None, ["run", "mine.py", "--workers", "0"], "0 is less than 1"),
     "bad granularity": (None, ["run", "mine.py", "--granularity", "atom"], "invalid choice"),
+    "bad schedule": (None, ["run", "mine.py", "--schedule", "lazy"], "invalid choice"),
     "no such bench": (None, ["bench", "speed"], "there is no bench 'speed'"),
     "no command": (None, [], "COMMAND"),
     "trace nowhere": (
@@ -211,7 +220,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_clear_line_and_exit_2(capsys, write, mistake):
+def test_a_mistake_is_one_clear_line_and_exit_2(capsys, write, mistake, monkeypatch):
+    # All of these are found before Ray is started, which takes seconds.
+    monkeypatch.setattr(Cluster, "__enter__", lambda _: pytest.fail("Ray is started"))
     text, arguments, expected = MISTAKES[mistake]
     if text is not None:
         write(text)

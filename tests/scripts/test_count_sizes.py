@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backwave.actors.run_locally import run_locally
-from backwave.scripts import count_sizes
-from backwave.scripts.growth import Growing, duration
-from backwave.scripts.growth_plot import COLOURS
+from backwave.actors.local import run_locally
+from backwave.scripts.count import sizes as count_sizes
+from backwave.scripts.count.growth import Growing, duration
+from backwave.scripts.count.plot import COLOURS
+from backwave.scripts.count.slopes import Growth
 from backwave.scripts.main import main
-from backwave.scripts.slopes import Growth
 
 
 @pytest.fixture(autouse=True)
 def _quickly_in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("backwave.scripts.growth.MOST_PASSES", 3)
+    monkeypatch.setattr("backwave.scripts.count.growth.MOST_PASSES", 3)
 
 
 class InThisProcess:

@@ -6,30 +6,38 @@ import numpy as np
 import pytest
 
 import backwave as bw
+from backwave.actors import ray_join
+from backwave.protocol.message import SUMS
+from backwave.scheduler.run import Passing, Run, drive
 
-from ..networks import assert_same_bits
+from ..networks import assert_same_bits, bits
 from .conftest import SMALL, function_of, traced
 
 GRANULARITIES = [("partition", 1), ("partition", 2), ("partition", 4), ("layer", 2), ("node", 2)]
-POLICIES = ["eager", "level"]
-RUNS = [(name, *dial, policy) for name in SMALL for dial in GRANULARITIES for policy in POLICIES]
+SCHEDULES = ["eager", "level"]
+RUNS = [
+    (name, *dial, schedule) for name in SMALL for dial in GRANULARITIES for schedule in SCHEDULES
+]
 RUNS += [
     (name, "partition", 2, "eager") for name in ("convnet", "fluid", "gaussian_process", "lstm")
 ]
-# Thirty-six processes, of which the others have fourteen at most.
-RUNS = [
-    pytest.param(*run, marks=pytest.mark.long) if run[:2] == ("article", "node") else run
-    for run in RUNS
-]
 
 
-@pytest.mark.parametrize(("name", "granularity", "workers", "policy"), RUNS)
+def is_long(name, granularity, *_):
+    """Eleven to thirty-six processes; of rosenbrock a worker a node has eleven too."""
+    return granularity != "partition" and name != "rosenbrock"
+
+
+RUNS = [pytest.param(*run, marks=[pytest.mark.long] * is_long(*run)) for run in RUNS]
+
+
+@pytest.mark.parametrize(("name", "granularity", "workers", "schedule"), RUNS)
 def test_examples_give_the_same_bits_in_every_granularity(
-    cluster, name, granularity, workers, policy
+    cluster, name, granularity, workers, schedule
 ):
     graph, args = traced(name)
     reference = bw.backward(graph, *args)
-    the_plan = bw.plan(graph, workers, granularity, policy=policy)
+    the_plan = bw.plan(graph, workers, granularity, schedule=schedule)
     result = cluster.run(the_plan, *args)
     assert_same_bits(result, reference)
     assert result.ledger.messages == graph.num_edges
@@ -87,6 +95,62 @@ def test_a_mapping_of_the_users_own_may_go_back_and_forth(cluster):
     mapping = [int(place) for place in random.integers(0, 3, len(graph.nodes))]
     the_plan = bw.plan(graph, 3, partitioner=mapping)
     assert_same_bits(cluster.run(the_plan, *args), bw.backward(graph, *args))
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["an array", "several outputs"])
+def test_a_wave_from_an_S_that_is_given_has_the_same_bits(cluster, several):
+    def f(w, x):
+        y = np.tanh(x @ w)
+        return {"y": y, "sum": np.sum(y**2)} if several else y
+
+    random = np.random.default_rng(3)
+    w, x, S = random.normal(size=(3, 2)), random.normal(size=(4, 3)), random.normal(size=(4, 2))
+    S = {"y": S, "sum": -0.7} if several else S
+    graph = bw.trace(f, w, x)
+    result = cluster.backward(graph, w, x, S=S)
+    assert_same_bits(result, bw.backward(graph, w, x, S=S))
+    pulled = bw.vjp(f, w, x)[1](S)
+    for ours, theirs in zip(result.grads, pulled, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+
+
+def test_without_an_S_several_outputs_are_refused_and_the_workers_left_alone(cluster):
+    graph = bw.trace(lambda x: (np.sum(x), np.sum(x * x)), np.ones(3))
+    plain = bw.trace(lambda x: np.sum(x), np.ones(3))
+    cluster.backward(plain, np.ones(3))
+    engine = cluster._engine
+    with pytest.raises(bw.errors.NotScalarError, match="has 2 outputs, and this needs one"):
+        cluster.backward(graph, np.ones(3))
+    with pytest.raises(bw.errors.ArgumentError, match="S"):
+        cluster.backward(graph, np.ones(3), S=1.0)
+    assert cluster._engine is engine
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, None])
+def test_several_passes_at_once_have_the_bits_of_each_on_its_own(cluster, in_flight):
+    graph, (x,) = traced("rosenbrock")
+    first = cluster.backward(graph, x)
+    inputs = [x + step * 0.01 for step in range(4)]
+    numbers = range(cluster._number + 1, cluster._number + 1 + len(inputs))
+    passes = [
+        Passing(number, graph.bind((each,), None))
+        for number, each in zip(numbers, inputs, strict=True)
+    ]
+    engine = cluster._engine
+    run = Run(first.plan, passes, incarnations=engine.incarnations, in_flight=in_flight)
+    drive(run, engine)
+    cluster._number = numbers[-1]
+    for number, each in zip(numbers, inputs, strict=True):
+        reference = bw.backward(graph, each)
+        sums = {
+            key: value
+            for frame, messages in run.outcome(number).frames
+            if frame.kind == SUMS
+            for key, value in messages
+        }
+        assert {u: bits(S) for u, S in sums.items()} == {u: bits(reference.S[u]) for u in sums}
+        assert len(sums) == 1
+    assert_same_bits(cluster.backward(graph, x), bw.backward(graph, x))
 
 
 def test_S_of_an_earlier_pass_is_refused_not_mixed_up(cluster):
@@ -188,21 +252,21 @@ def test_a_dead_worker_is_named_and_the_run_does_not_hang():
     graph = bw.trace(lambda x: np.sum(np.tanh(x)), np.ones(3))
     with bw.Cluster(workers=1, deadline=60) as own:
         own.backward(graph, np.ones(3))
+        before = own._engine.incarnations
         ray.kill(own._pool["cpu"][0])
         with pytest.raises(bw.errors.ClusterError, match=r"died.*stage 0"):
             own.backward(graph, np.ones(3))
-        # The next run starts a new worker in its place.
+        # The next run starts a new worker in its place, and takes nothing from the old one.
         assert own.backward(graph, np.ones(3)).ledger.messages == graph.num_edges
+        assert own._engine.incarnations > before
 
 
 def test_an_address_where_something_else_listens_is_no_cluster(monkeypatch):
-    from backwave.actors import cluster
-
-    monkeypatch.setattr(cluster, "JOIN_SECONDS", 2.0)
+    monkeypatch.setattr(ray_join, "JOIN_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(bw.errors.ClusterError, match="none answered within 2 s; give the addr"):
-            cluster._require_ray_at(address)
+            ray_join._require_ray_at(address)
 
 
 def test_a_closed_cluster_refuses_to_run():

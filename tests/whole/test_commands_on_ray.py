@@ -103,6 +103,7 @@ def test_no_cluster_at_the_address_is_one_clear_line(tmp_path, environment, addr
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 def test_a_gpu_where_there_is_none_is_one_clear_line(tmp_path, environment):
     path = str(ROOT / "examples/rosenbrock.py")
     done = backwave("run", path, "--gpus", "1", cwd=tmp_path, environment=environment)
@@ -114,7 +115,7 @@ def test_a_gpu_where_there_is_none_is_one_clear_line(tmp_path, environment):
 
 
 @pytest.mark.parametrize(
-    "interrupted_in", ["gcs_server", "ray::_Actor.fir"], ids=["starting Ray", "firing a stage"]
+    "interrupted_in", ["gcs_server", "ray::Actor.fire"], ids=["starting Ray", "firing a stage"]
 )
 def test_ctrl_c_leaves_no_process_behind(tmp_path, environment, interrupted_in):
     slow = tmp_path / "slow.py"

@@ -1,11 +1,14 @@
 """What ``backwave count --sizes --workers`` measures, on the real workers."""
 
 import backwave as bw
-from backwave.scripts.growth import inputs_for, spread
+from backwave.scripts.count.growth import inputs_for, spread
+
+from ..protocol.scalar.drawn import network as drawn
 
 
-def test_a_network_spread_over_workers_has_the_same_bits(cluster):
-    network = bw.Network.layered(20, 5, 3)
+def test_a_network_spread_over_workers_has_the_same_bits(cluster, monkeypatch):
+    monkeypatch.setattr("backwave.scripts.count.growth.MOST_PASSES", 3)
+    network = drawn(11, nodes=300, edges=2500, given=20).network
     given = inputs_for(network)
     S = bw.backward(network, given).S
     found = spread(cluster, network, given, S)

@@ -8,13 +8,13 @@ import backwave as bw
 from backwave.actors.device import device
 from backwave.protocol.node import fit
 from backwave.protocol.rules import TABLE
-from backwave.protocol.trace import record
+from backwave.protocol.tracing.trace import record
 from backwave.scripts.functions import GPUS_LACK
 from backwave.scripts.load import load_target
 
-from ..protocol.cases import CASES, FLAT
-from ..protocol.network.drawn import assert_close as assert_network_close
-from ..protocol.network.drawn import network
+from ..protocol.rules.cases import CASES, FLAT
+from ..protocol.scalar.drawn import assert_close as assert_network_close
+from ..protocol.scalar.drawn import network
 from .conftest import EXAMPLES, ROOT, function_of, traced
 
 pytestmark = pytest.mark.gpu

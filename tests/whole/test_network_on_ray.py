@@ -5,7 +5,7 @@ import pytest
 
 import backwave as bw
 
-from ..protocol.network.drawn import assert_close, assert_same_bits, network
+from ..protocol.scalar.drawn import assert_close, assert_same_bits, network
 
 
 @pytest.fixture(scope="module")
@@ -15,11 +15,11 @@ def reference():
 
 
 @pytest.mark.parametrize("partitioner", ["levels", "width"])
-@pytest.mark.parametrize("policy", ["eager", "wave", "level"])
-def test_two_workers_give_the_bits_of_one_place(cluster, reference, partitioner, policy):
+@pytest.mark.parametrize("schedule", ["eager", "wave", "level"])
+def test_two_workers_give_the_bits_of_one_place(cluster, reference, partitioner, schedule):
     made, expected = reference
     net = made.network
-    result = cluster.backward(net, made.inputs, partitioner=partitioner, policy=policy)
+    result = cluster.backward(net, made.inputs, partitioner=partitioner, schedule=schedule)
     assert_same_bits(result, expected)
     assert result.ledger.messages == net.num_edges
     assert result.ledger.cross_messages == result.ledger.cut_edges > 0
@@ -37,11 +37,11 @@ def test_the_combiner_sends_one_value_a_sender_and_node(cluster, reference):
 
 
 def test_a_worker_a_layer(cluster):
-    net = bw.Network.layered(8, 3, 3)  # few layers: each actor compiles for itself
-    inputs = np.linspace(-1, 1, 8)
-    result = cluster.backward(net, inputs, granularity="layer", policy="eager")
-    assert len(result.workers) == 4
-    assert_same_bits(result, bw.backward(net, inputs))
+    made = network(32, nodes=8, edges=6, given=4)  # few layers: each actor compiles for itself
+    result = cluster.backward(made.network, made.inputs, granularity="layer", schedule="eager")
+    assert len(result.workers) == 3
+    assert result.ledger.frames == 2
+    assert_same_bits(result, bw.backward(made.network, made.inputs))
 
 
 def test_pass_after_pass_and_back_to_a_graph(cluster, reference):

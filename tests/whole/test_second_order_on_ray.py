@@ -51,14 +51,14 @@ def test_a_hessian_product_is_one_more_wave_with_the_same_bits(workers, name):
     assert_same_bits(result, bw.backward(network, *args, v))
 
 
-@pytest.mark.parametrize(("granularity", "policy"), [("layer", "eager"), ("partition", "level")])
-def test_other_granularities_and_policies(cluster, granularity, policy):
+@pytest.mark.parametrize(("granularity", "schedule"), [("layer", "eager"), ("partition", "level")])
+def test_other_granularities_and_schedules(cluster, granularity, schedule):
     graph = bw.trace(
         lambda w, x: np.sum(np.tanh(x @ w) ** 2), np.ones((3, 2)), np.ones((4, 3)), argnums=0
     )
     args = like((np.ones((3, 2)), np.ones((4, 3))))
     v = like(np.ones((3, 2)), 1)
-    result = cluster.hvp(graph, *args, v, granularity=granularity, policy=policy)
+    result = cluster.hvp(graph, *args, v, granularity=granularity, schedule=schedule)
     assert_same_bits(result, bw.backward(bw.hvp_network(graph), *args, v))
 
 

@@ -1,0 +1,1 @@
+"""What waves are good for: gradients, products, Jacobians, Hessians, and checks of them."""

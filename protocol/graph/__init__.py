@@ -1,0 +1,1 @@
+"""A network as people hold it: traced, saved, read, summed up, run."""

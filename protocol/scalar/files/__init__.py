@@ -1,0 +1,1 @@
+"""Networks of scalar nodes in files of edges."""

@@ -1,0 +1,1 @@
+"""Making a network of scalar nodes: checked, ordered, laid out in arrays."""

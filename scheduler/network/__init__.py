@@ -1,1 +1,0 @@
-"""Where the nodes of a scalar network live and when they fire, planned on arrays."""

@@ -1,0 +1,1 @@
+"""``backwave bench scale``: speed and memory of scalar networks."""
