@@ -14,6 +14,7 @@ MAY_USE = {
     "backwave": {"protocol", "scheduler", "actors", "face"},
 }
 BY_NAME = ("import_module", "__import__")
+RAY = ("actors/cluster.py", "actors/ray_engine.py", "actors/ray_join.py")
 
 
 def sources(room):
@@ -66,9 +67,114 @@ def test_a_room_uses_only_what_it_may(room):
     assert used >= MAY_USE[room] - {"face", "scripts"}
 
 
+# The rooms of the protocol, from the ground up: each may use those before it, and itself.
+GROUND = (
+    "errors", "arrays", "pytree", "blas", "source_line", "timeline", "wire", "message", "ledger",
+    "outline", "layout", "residents",
+)  # fmt: skip
+ARTICLE = ("parts", "wires", "finite", "checkpoints", "node", "wave", "tensor_nodes", "result")
+FLOORS = [
+    GROUND, ("rules",), ARTICLE, ("graph",), ("scalar", "tracing"), ("rewrites",), ("derivatives",),
+]  # fmt: skip
+
+
+def floor_of(name):
+    """On which floor of the protocol a module stands; None if it is of another room."""
+    parts = name.split(".")
+    if parts[:2] != ["backwave", "protocol"] or len(parts) == 2:
+        return None
+    found = [k for k, floor in enumerate(FLOORS) if parts[2] in floor]
+    assert found, f"{name} stands on no floor"
+    return found[0]
+
+
+def house():
+    """The modules of the house, and which others each imports: at the top, inside functions and
+    for types only. A folder's face stands for what it hands on."""
+    files = {}
+    for room in MAY_USE:
+        for path in sources(room):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts if parts[0] == "backwave" else ("backwave", *parts))
+            files[name.removesuffix(".__init__")] = path
+
+    def file_of(name):
+        while name and name not in files:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {
+        name: {found for each in imports_of(path) if (found := file_of(each)) and found != name}
+        for name, path in files.items()
+    }
+
+
+def circles(arrows):
+    """The circles among modules that import each other, however far around."""
+    found = []
+    import networkx
+
+    for circle in networkx.strongly_connected_components(networkx.DiGraph(
+        [(name, other) for name, others in arrows.items() for other in others]
+    )):  # fmt: skip
+        if len(circle) > 1:
+            found.append(sorted(circle))
+    return found
+
+
+def test_no_file_stands_in_a_circle():
+    arrows = house()
+    assert len(arrows) > 150
+    # A face imports what it hands on, and is imported in its stead: it is in no circle itself.
+    faces = {name for name in arrows if (ROOT / path_of(name) / "__init__.py").exists()}
+    real = [[name for name in circle if name not in faces] for circle in circles(arrows)]
+    assert [circle for circle in real if len(circle) > 1] == []
+
+
+def path_of(name):
+    parts = name.split(".")
+    return "/".join(parts if parts[1:2] in ([], ["scipy"]) else parts[1:])
+
+
+def test_a_circle_is_found_however_far_it_goes_round():
+    arrows = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set()}
+    assert circles(arrows) == [["a", "b", "c"]]
+    assert circles({**arrows, "c": {"d"}}) == []
+
+
+def test_no_arrow_of_the_protocol_goes_up():
+    seen = set()
+    for name, others in house().items():
+        here = floor_of(name)
+        for other in others:
+            there = floor_of(other)
+            if here is None or there is None:
+                continue
+            assert there <= here, f"{name} imports {other}, which stands above it"
+            assert here > there or name.split(".")[2] == other.split(".")[2] or here in (0, 2), (
+                f"{name} imports {other}, and neither room may know of the other"
+            )
+            seen.add((here, there))
+    assert len(seen) >= 15  # if this finds less, the test has gone blind
+
+
+GROUND_FOR_PLANS = {"errors", "outline", "layout", "message", "ledger", "timeline", "residents"}
+
+
+def test_the_scheduler_knows_a_network_by_its_outline_alone():
+    used = {
+        other.split(".")[2]
+        for name, others in house().items()
+        if name.startswith("backwave.scheduler.")
+        for other in others
+        if other.startswith("backwave.protocol.")
+    }
+    assert used == GROUND_FOR_PLANS
+
+
 @pytest.mark.parametrize(
     ("library", "may_use"),
-    [("ray", lambda file: file == "actors/cluster.py" or file.startswith("scripts/")),
+    [("ray", lambda file: file in RAY or file.startswith("scripts/")),
      ("cupy", lambda file: file == "actors/device.py")],
 )  # fmt: skip
 def test_a_library_of_machines_is_used_in_one_place(library, may_use):
