@@ -15,9 +15,8 @@ run: $(INSTALLED)  ## start a local Ray cluster and send one wave through the ma
 test: $(INSTALLED)  ## run the tests in two processes, one of them with Ray: under five minutes
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test-long: $(INSTALLED)  ## many actors, and eight times as many drawn cases: some ten minutes
-	@$(BIN)/python -m pytest -m long
-	@BACKWAVE_EXAMPLES=50 $(BIN)/python -m pytest tests/protocol/test_rules.py -k drawn
+test-long: $(INSTALLED)  ## what takes longer, and ten times as many drawn cases: some twenty minutes
+	@BACKWAVE_EXAMPLES=many $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'long or not long'
 
 lint: $(INSTALLED)  ## ruff, and mypy strict
 	@$(BIN)/ruff check .
