@@ -27,10 +27,18 @@ operations."""
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items):
+    """Group tests that share a process, and begin with the longest groups: one left for the end
+    would run beside an idle process."""
     for item in items:
         if item.get_closest_marker("xdist_group"):
             continue
-        for place in (item.path, *item.path.parents):
-            if place in GROUPS:
-                item.add_marker(pytest.mark.xdist_group(GROUPS[place]))
+        for path in (item.path, *item.path.parents):
+            if path in GROUPS:
+                item.add_marker(pytest.mark.xdist_group(GROUPS[path]))
                 break
+    items.sort(key=_turn)
+
+
+def _turn(item):
+    marker = item.get_closest_marker("xdist_group")
+    return {"ray": 0, "scalars": 1}.get(marker.args[0], 2) if marker else 2

@@ -224,7 +224,7 @@ def size(graph, u):
     return nbytes(graph.nodes[u].shape, graph.nodes[u].dtype)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", ["eager", "level"])
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_one_worker_sends_nothing_to_another(path, schedule):
     graph, _ = example(path)
@@ -232,7 +232,7 @@ def test_one_worker_sends_nothing_to_another(path, schedule):
     assert the_plan.partitions == 1
     assert the_plan.between(FORWARD) == the_plan.between(BACKWARD) == []
     assert the_plan.cut_edges == 0
-    assert schedule != "eager" or len(the_plan.stages) == 1
+    assert schedule == "level" or len(the_plan.stages) == 1
 
 
 def test_eager_two_workers_take_three_calls():

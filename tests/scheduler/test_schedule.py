@@ -146,7 +146,7 @@ def test_rounds_by_hand():
     assert graph.constants == {two: 2.0}
 
 
-def test_policies_go_by_name():
+def test_schedules_go_by_name():
     assert {name: schedule.barrier for name, schedule in SCHEDULES.items()} == {
         "level": True,
         "wave": False,

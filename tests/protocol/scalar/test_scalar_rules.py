@@ -116,13 +116,8 @@ DRAWN = [
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_numbers_of_any_size(name):
+@settings(max_examples=amount(5, 25))
+@given(data=st.data())
+def test_numbers_of_any_size(name, data):
     numbers = st.floats(-1e3, 1e3) | st.floats(-1.0, 1.0) | st.floats()
-    points = st.tuples(*[numbers] * operation(name).inputs)
-
-    @settings(max_examples=amount(5, 25))
-    @given(points)
-    def each(point):
-        assert_is_the_tables(name, point)
-
-    each()
+    assert_is_the_tables(name, data.draw(st.tuples(*[numbers] * operation(name).inputs)))
