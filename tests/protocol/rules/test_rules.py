@@ -1,6 +1,7 @@
 """Every primitive: its messages against independent oracles, on every kind of argument."""
 
 from contextlib import contextmanager
+from functools import wraps
 
 import autograd
 import autograd.numpy
@@ -28,8 +29,35 @@ NOT_IN_AUTOGRAD = {"astype", "broadcast_to", "cbrt", "positive", "scatter"}
 # Not what other tests have defined, as users do.
 OURS = {name: each for name, each in TABLE.items() if ":" not in name}
 
-each_case = pytest.mark.parametrize("case", CASES, ids=str)
-every_case = pytest.mark.parametrize("case", CASES + FLAT, ids=str)
+
+def of_each_primitive(cases):
+    """Turn a check of a case into a test a primitive, of all its cases.
+
+    There are two thousand cases, most of which take less time than to begin a test.
+    """
+    of = {}
+    for case in cases:
+        of.setdefault(case.primitive, []).append(case)
+
+    def decorate(check):
+        @pytest.mark.parametrize("name", of)
+        @wraps(check)
+        def test(name):
+            for case in of[name]:
+                try:
+                    check(case)
+                except BaseException as error:
+                    error.add_note(f"of the case {case}")
+                    raise
+
+        del test.__wrapped__  # by which pytest would find the argument of the check
+        return test
+
+    return decorate
+
+
+each_case = of_each_primitive(CASES)
+every_case = of_each_primitive(CASES + FLAT)
 
 
 def test_every_primitive_has_a_case():
@@ -66,9 +94,7 @@ def test_gradient_against_finite_differences(case):
     assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "case", [each for each in CASES if each.peer and each.primitive not in NOT_IN_AUTOGRAD], ids=str
-)
+@of_each_primitive([case for case in CASES if case.peer and case.primitive not in NOT_IN_AUTOGRAD])
 def test_gradient_against_autograd(case):
     places = tuple(range(len(case.floats)))
     ours = gradient(case)
@@ -103,7 +129,7 @@ def test_second_order_against_finite_differences_of_the_first(case):
 # No gradient.
 
 
-@pytest.mark.parametrize("case", FLAT, ids=str)
+@of_each_primitive(FLAT)
 def test_no_message_passes_through_a_flat_primitive(case):
     def loss(x, *arrays):
         return np.sum(case.numpy(*arrays) * 1.0) + np.sum(x * x)
