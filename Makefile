@@ -16,7 +16,8 @@ test: $(INSTALLED)  ## run the tests in two processes, one of them with Ray: und
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-long: $(INSTALLED)  ## what takes longer, and ten times as many drawn cases: some twenty minutes
-	@BACKWAVE_EXAMPLES=many $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'long or not long'
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m long
+	@BACKWAVE_EXAMPLES=many $(BIN)/python -m pytest -n 2 --dist loadgroup -k drawn tests/protocol/rules
 
 lint: $(INSTALLED)  ## ruff, and mypy strict
 	@$(BIN)/ruff check .
