@@ -250,7 +250,6 @@ def test_pytorch_is_a_peer_where_it_is_installed():
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("ray")
 def test_two_ray_workers_against_one():
     measured = two_workers(100_000)
     assert [each.what for each in measured] == [
