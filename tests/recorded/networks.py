@@ -53,7 +53,9 @@ SCALAR = {
     "network of a loop": _traced,
 }
 
-NAMES = [*(path.stem for path in EXAMPLES), *SCALAR]
+# Examples that came after the record, which is there to hold the code to what it was before.
+LATER = ("transformer_block",)
+NAMES = [*(path.stem for path in EXAMPLES if path.stem not in LATER), *SCALAR]
 
 
 @cache

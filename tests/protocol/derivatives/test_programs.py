@@ -117,3 +117,29 @@ def test_autograd_agrees_with_finite_differences(path):
     pairs = zip(autograd.grad(function)(leaves), direction, strict=True)
     exact = sum(np.sum(g * d) for g, d in pairs) / length
     assert abs(slope - exact) <= 1e-6 * max(abs(exact), 1e-3 * abs(along(0.0)))
+
+
+@pytest.mark.parametrize(("size", "sequence", "width"), [(3, 5, 8), (1, 7, 16), (2, 2, 4)])
+def test_a_transformer_of_any_size_to_second_order(size, sequence, width):
+    (path,) = (path for path in EXAMPLES if path.stem == "transformer_block")
+    target = load_target(str(path))
+    file = target.function.__globals__
+    random = np.random.default_rng(4)
+    params = file["parameters"](random, width)
+    # The norms and biases do something here.
+    params = {name: p + 0.1 * random.normal(size=p.shape) for name, p in params.items()}
+    args = params, *file["batch"](random, size, sequence, width)
+    direction = {name: random.normal(size=p.shape) for name, p in params.items()}
+
+    their_gradient = autograd.grad(theirs(path))
+
+    def along(params):
+        gradient = their_gradient(params, *args[1:])
+        return sum(anp.sum(gradient[name] * direction[name]) for name in params)
+
+    gradient, product = their_gradient(*args), autograd.grad(along)(params)
+    our_gradient = bw.grad(target.function)(*args)
+    our_product = bw.hvp(target.function)(*args, direction)
+    for name in params:
+        assert_equal_to_rounding(our_gradient[name], gradient[name])
+        assert_equal_to_rounding(our_product[name], product[name])
