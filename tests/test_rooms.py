@@ -70,7 +70,7 @@ def test_a_room_uses_only_what_it_may(room):
 # The rooms of the protocol, from the ground up: each may use those before it, and itself.
 GROUND = (
     "errors", "arrays", "pytree", "blas", "source_line", "timeline", "wire", "message", "ledger",
-    "outline", "layout", "residents",
+    "outline", "layout", "residents", "optimizers",
 )  # fmt: skip
 ARTICLE = ("parts", "wires", "finite", "checkpoints", "node", "wave", "tensor_nodes", "result")
 FLOORS = [
