@@ -12,6 +12,7 @@ from ..protocol.derivatives.gradient_network import hvp_network
 from ..protocol.errors import ArgumentError, ClusterError
 from ..protocol.graph.graph import Graph, require_graph
 from ..protocol.pytree import flatten
+from ..protocol.residents import PassOptions
 from ..protocol.result import Result
 from ..protocol.scalar.network import Network
 from ..protocol.scalar.result import NetworkResult
@@ -19,10 +20,13 @@ from ..scheduler.make_plan import plan
 from ..scheduler.partition import Mapped
 from ..scheduler.plan import CPU, GPU, Plan
 from ..scheduler.run import Passing
+from ..scheduler.schedule import Schedule
 from .execute import execute, new_run
 from .hessian import curvature
+from .ray_crew import RayCrew
 from .ray_engine import Actor, RayEngine, wait
 from .ray_join import gpus_each, start_or_join
+from .session import Session, Settings
 
 KEPT_PLANS = 8
 """How many plans a cluster keeps, to go back to one: a gradient and its Hessian take turns."""
@@ -112,6 +116,7 @@ class Cluster:
         schedule: str | None = None,
         combiner: bool = False,
         check_finite: bool = False,
+        record: bool = False,
     ) -> Any:
         """Run one pass of a network over the workers.
 
@@ -122,9 +127,10 @@ class Cluster:
             S: S at the output, as :func:`backwave.backward` takes it.
             granularity: one actor a ``"node"``, a ``"layer"``, or a ``"partition"``.
             partitioner: see :func:`backwave.plan`.
-            schedule: ``"eager"``, ``"wave"`` or ``"level"``; see :func:`backwave.plan`.
+            schedule: see :func:`backwave.plan`.
             combiner: see :func:`backwave.plan`.
             check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
+            record: keep each message's norm and thumbnail; see :func:`backwave.backward`.
 
         Returns:
             The value, the gradients, S at every node (fetched when asked for), the checked ledger,
@@ -136,7 +142,7 @@ class Cluster:
 
         """
         planned = self._planned(graph, granularity, partitioner, schedule, combiner)
-        return self.run(planned, *args, S=S, check_finite=check_finite)
+        return self.run(planned, *args, S=S, check_finite=check_finite, record=record)
 
     def hvp(
         self,
@@ -179,6 +185,72 @@ class Cluster:
         result: Result = self.run(planned, *values, given, check_finite=check_finite)
         return result
 
+    def session(
+        self,
+        graph: Graph,
+        params: Any,
+        *,
+        argnums: int | tuple[int, ...] | None = 0,
+        schedule: str | Schedule | None = None,
+        micro_batches: int = 1,
+        combine: str = "mean",
+        chunks: int = 1,
+        partitioner: str | Mapped | None = None,
+        granularity: str = "partition",
+        combiner: bool = False,
+        in_flight: int | None = None,
+    ) -> Session:
+        """Begin a session: parameters are sent once and stay, and steps send data only.
+
+        Args:
+            graph: the network of one copy.
+            params: the arguments ``argnums`` of the trace, in which every differentiated leaf lies;
+                a tuple of them where that is a tuple.
+            argnums: which those are; None for all.
+            schedule: ``"eager"`` (the default), ``"wave"``, ``"level"``, ``"gpipe"`` or ``"1f1b"``;
+                see :func:`backwave.plan`.
+            micro_batches: how many copies of the network make a pass in each step, with tied
+                weights. S at a parameter is the sum over them, in copy order.
+            combine: ``"mean"`` (S at each copy's output is 1/micro_batches, and the value the mean)
+                or ``"sum"``.
+            chunks: how many chunks of the network each worker has; 1 with the schedules there are.
+            partitioner, granularity, combiner: see :func:`backwave.plan`.
+            in_flight: how many passes may be open at once; by default as many as the schedule
+                likes.
+
+        Returns:
+            The session, a context manager.
+
+        Raises:
+            ArgumentError: the parameters do not fit the graph.
+            PlanError: the workers would need each other in a circle in a pipeline, or the schedule
+                would never end; says where.
+            ClusterError: a worker died or did not answer in time, or there are too many.
+
+        Example:
+            ``with cluster.session(graph, params, schedule="1f1b", micro_batches=8) as session:``
+
+        """
+        settings = Settings(
+            workers=self.workers,
+            gpus=self.gpus,
+            schedule=schedule,
+            micro_batches=micro_batches,
+            combine=combine,
+            chunks=chunks,
+            partitioner=partitioner,
+            granularity=granularity,
+            combiner=combiner,
+            in_flight=in_flight,
+        )
+        crew = RayCrew(self._hire, self._discard, lambda: self._restarts, self.deadline)
+        return Session(graph, params, argnums, settings, crew)
+
+    def _hire(self, the_plan: Plan) -> list[Any]:
+        """Return the actors for a plan, the same ones as before for the same devices."""
+        self._require_possible(the_plan)
+        return self._actors(the_plan.devices)
+
     def _planned(
         self,
         graph: Any,
@@ -199,15 +271,23 @@ class Cluster:
             self._plans = dict([*self._plans.items(), (key, made)][-KEPT_PLANS:])
         return self._plans[key]
 
-    def run(self, the_plan: Plan, *args: Any, S: Any = None, check_finite: bool = False) -> Any:
+    def run(
+        self,
+        the_plan: Plan,
+        *args: Any,
+        S: Any = None,
+        check_finite: bool = False,
+        record: bool = False,
+    ) -> Any:
         """Run one pass of a plan over the workers; those stay loaded for the next pass."""
         self._require_possible(the_plan)  # a mistake of the caller's costs no workers
         bound = the_plan.graph.bind(args, S)
+        options = PassOptions(check_finite, record=record and the_plan.graph.can_record())
         hvp = partial(self.hvp, granularity=the_plan.granularity, schedule=the_plan.schedule.name)
         try:
             engine = self._load(the_plan)
             self._number += 1
-            passing = Passing(self._number, bound, check_finite)
+            passing = Passing(self._number, bound, options)
             return execute(
                 the_plan,
                 engine,

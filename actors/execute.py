@@ -9,6 +9,7 @@ from typing import Any
 
 from ..protocol.derivatives.backward import curved
 from ..protocol.ledger import Counts, Ledger
+from ..protocol.record import Recorded
 from ..protocol.residents import Returned
 from ..protocol.timeline import Share
 from ..scheduler.events import Report
@@ -47,22 +48,29 @@ def execute(
     drive(run, engine)
     reports, frames = run.outcome(number)
     spans = [span for report in reports for span in report.spans]
+    headers = Counts(caller_bytes=engine.headers.pop(number, 0))
     returned = Returned(
         frames=frames,
         ask=lambda worker, keys: engine.ask(worker, number, keys),
         partition=plan.partition,
         parts=plan.parts,
-        ledger=ledger_of(plan, reports),
+        ledger=ledger_of(plan, reports, headers),
         timeline=sorted(spans, key=lambda span: span.start),
         plan=plan,
         workers=shares(plan, reports),
+        messages=sent_messages(reports),
         curvature=curvature or partial(curved, plan.graph, args),
     )
     return plan.graph.result(passing.bound, returned)
 
 
-def ledger_of(plan: Plan, reports: Iterable[Report]) -> Ledger:
-    """Add the reports of all stages up, and hold them to the closed forms and to the plan.
+def ledger_of(plan: Plan, reports: Iterable[Report], beside: Counts) -> Ledger:
+    """Add the reports of a pass up, and hold them to the closed forms and to the plan.
+
+    Args:
+        plan: what was run.
+        reports: of all its stages.
+        beside: what is planned beside the frames of a pass.
 
     Raises:
         LedgerError: something moved that should not have, or did not that should.
@@ -70,18 +78,26 @@ def ledger_of(plan: Plan, reports: Iterable[Report]) -> Ledger:
     """
     counts = sum((report.counts for report in reports), Counts())
     ledger = Ledger.of(plan.graph, counts, plan.cut_edges)
-    plan.hold(ledger)
+    plan.hold(ledger, beside)
     return ledger
+
+
+def sent_messages(reports: Iterable[Report], copy: int = 0) -> list[Recorded]:
+    """Return what was recorded of the messages of a pass, in the order of their edges."""
+    found = [each._replace(copy=copy) for report in reports for each in report.messages]
+    return sorted(found, key=lambda each: each.edge)
 
 
 def shares(plan: Plan, reports: Iterable[Report]) -> list[Share]:
     """Return what each worker had and did."""
     busy = [0] * plan.partitions
     stages = [0] * plan.partitions
+    peak = [0] * plan.partitions
     for report in reports:
+        peak[report.worker] = max(peak[report.worker], report.peak_bytes)
         busy[report.worker] += report.end - report.start
         stages[report.worker] += 1
     return [
-        Share(p, plan.devices[p], part.size, stages[p], busy[p] / 1e9)
+        Share(p, plan.devices[p], part.size, stages[p], busy[p] / 1e9, peak[p])
         for p, part in enumerate(plan.parts)
     ]

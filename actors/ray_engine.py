@@ -40,6 +40,10 @@ class RayEngine:
         run: the run's name.
         incarnations: how often each actor has been started anew.
         deadline: seconds that any one wait may take.
+        session: the session whose parameters they use.
+
+    Attributes:
+        headers: by pass, the bytes of headers of frames that the caller gave and got.
 
     """
 
@@ -50,9 +54,12 @@ class RayEngine:
         run: str,
         incarnations: Sequence[int],
         deadline: float,
+        session: str = "",
     ) -> None:
         self.plan = plan
         self.run = run
+        self.headers: dict[int, int] = {}
+        self._session = session
         self.incarnations = tuple(incarnations)
         self._actors = actors
         self._deadline = deadline
@@ -63,7 +70,7 @@ class RayEngine:
 
     def load(self) -> None:
         """Give every worker its part of the network."""
-        given = assignments(self.plan, self.run, self.incarnations)
+        given = assignments(self.plan, self.run, self.incarnations, self._session)
         # Each worker reads its own part, and what all share, where the object store has it.
         whole = ray.put(self.plan.graph.whole(elsewhere=True))
         loads = [
@@ -77,6 +84,7 @@ class RayEngine:
         if isinstance(command, Give):
             address = Address(self.run, command.number, CALLER, CALLER, command.frame.receiver)
             frame = Frame.of(command.frame.kind, command.content, address)
+            self._count(command.number, frame)
             handle = frame if frame.payload_bytes < INLINE else ray.put(frame)
             self._frames[command.number, command.frame.number] = handle
         elif isinstance(command, Fire):
@@ -85,13 +93,17 @@ class RayEngine:
             key = command.number, command.frame.number
             self._fetches[self._frames.pop(key)] = key
 
+    def _count(self, number: int, frame: Frame) -> None:
+        """Count the header of a frame from or to the caller."""
+        self.headers[number] = self.headers.get(number, 0) + len(frame.header)
+
     def _fire(self, command: Fire) -> None:
-        firing, check_finite, first = command
+        firing = command.firing
         number = firing.number
-        stage = self.plan.stages[firing.stage]
+        stage = self.plan.stage(firing.stage)
         frames = [self._frames.pop((number, frame)) for frame in stage.receives]
         method = self._actors[stage.partition].fire.options(num_returns=1 + len(stage.sends))
-        handles = method.remote(firing, check_finite, first, *frames)
+        handles = method.remote(self.run, *command, *frames)
         report, *sent = handles if stage.sends else (handles,)
         self._frames.update(zip([(number, frame) for frame in stage.sends], sent, strict=True))
         self._reports[report] = firing
@@ -128,7 +140,9 @@ class RayEngine:
         if ref in self._reports:
             return Fired(self._reports.pop(ref), value)
         number, frame = self._fetches.pop(ref)
-        return Fetched(number, self.plan.frames[frame], Frame(*value).open()[1])
+        came = Frame(*value)
+        self._count(number, came)
+        return Fetched(number, self.plan.frames[frame], came.open()[1])
 
     def _failure(self, ref: Any, error: RayError) -> Event:
         if ref in self._reports:
@@ -136,14 +150,19 @@ class RayEngine:
         else:
             number, frame = self._fetches.pop(ref)
             firing = Firing(number, self.plan.frames[frame].sent_by)
-        worker = self.plan.stages[firing.stage].partition
+        worker = self.plan.stage(firing.stage).partition
         if isinstance(error, RayActorError):
             return Died(worker, self.incarnations[worker], str(error))
         return Failed(firing, translated(error))
 
+    def abandon(self) -> None:
+        """Forget what was asked for and has not come."""
+        for each in (self._frames, self._reports, self._fetches):
+            each.clear()
+
     def ask(self, worker: int, number: int, keys: Sequence[int]) -> Keyed:
         """Return what a worker has found in a pass, by key."""
-        call = self._actors[worker].find.remote(number, list(keys))
+        call = self._actors[worker].find.remote(self.run, number, list(keys))
         frame: Frame = wait([call], self._deadline, [f"S from worker {worker}"])[0]
         return Frame(*frame).open()[1]
 

@@ -10,9 +10,19 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ..protocol.errors import ProtocolError, WireError
-from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Address, Frame, Header
+from ..protocol.message import (
+    BACKWARD,
+    CALLER,
+    FORWARD,
+    PARAMETERS,
+    SUMS,
+    Address,
+    Frame,
+    Header,
+)
 from ..protocol.outline import PlannedFrame, Stage
-from ..protocol.residents import Part, Pass, Residents
+from ..protocol.parameters import Parameters, Update
+from ..protocol.residents import Part, Pass, PassOptions, Residents, Work
 from ..protocol.timeline import Span
 from ..scheduler.events import Report
 from ..scheduler.order import Firing
@@ -29,35 +39,53 @@ class Assignment:
 
     Attributes:
         run: the run's name, which every frame carries.
+        session: the session whose parameters the run uses; "" for none.
         partition: which partition it is to hold; the part itself comes beside this.
         device: ``"cpu"`` or ``"gpu"``.
         stages, frames: those that are its own, by number.
+        sharing: the stages among those that share parameters.
         incarnations: of every worker, how often it has been started anew: a frame of an earlier
             one is refused.
 
     """
 
     run: str
+    session: str
     partition: int
     device: str
     stages: dict[int, Stage]
+    sharing: frozenset[int]
     frames: dict[int, PlannedFrame]
     incarnations: tuple[int, ...]
 
+    @property
+    def stages_each(self) -> int:
+        """How many stages fire in a pass."""
+        return len(self.stages) - len(self.sharing)
+
+    @property
+    def work(self) -> Work:
+        """What the residents must know of this."""
+        passing = [stage for n, stage in sorted(self.stages.items()) if n not in self.sharing]
+        return Work(self.partition, passing, self.frames)
+
 
 def assignments(
-    plan: Plan, run: str, incarnations: tuple[int, ...] | None = None
+    plan: Plan, run: str, incarnations: tuple[int, ...] | None = None, session: str = ""
 ) -> list[Assignment]:
     """Return what each worker must know of a plan."""
     stages: list[dict[int, Stage]] = [{} for _ in range(plan.partitions)]
-    for stage in plan.stages:
+    for stage in (*plan.stages, *plan.sharing):
         stages[stage.partition][stage.number] = stage
+    sharing = frozenset(stage.number for stage in plan.sharing)
     return [
         Assignment(
             run,
+            session,
             partition,
             plan.devices[partition],
             mine,
+            sharing & mine.keys(),
             {
                 number: plan.frames[number]
                 for stage in mine.values()
@@ -77,11 +105,41 @@ class _Open:
     fired: set[int] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Loaded:
+    """A partition of a plan that is loaded here, and its passes that are open."""
+
+    assignment: Assignment
+    residents: Residents
+    first: int = -1
+    passes: dict[int, _Open] = field(default_factory=dict)
+
+    def begin(self, first: int) -> None:
+        """Close the passes before this one, which is the first of a run."""
+        for number in [number for number in self.passes if number < first]:
+            self.close(number)
+        if first > self.first:
+            self.first = first
+            self.residents.begin()
+
+    def open(self, number: int, options: PassOptions) -> _Open:
+        """Return an open pass, perhaps a new one."""
+        if number not in self.passes:
+            nodes = self.residents.open(number - self.first, options)
+            self.passes[number] = _Open(nodes)
+        return self.passes[number]
+
+    def close(self, number: int) -> None:
+        """End a pass."""
+        self.residents.close(self.passes.pop(number).nodes)
+
+
 class Worker:
     """The nodes of one partition during a run; several passes of it may be open at once.
 
     Its methods are what an engine calls, on Ray or in this process: :meth:`load` once a plan,
-    :meth:`fire` once a firing, :meth:`find` when somebody asks for S.
+    :meth:`fire` once a firing, :meth:`find` when somebody asks for S. A session keeps its
+    parameters here, and several plans that use them.
     """
 
     def __init__(self, kind: str = "cpu", *, threads: int | None = 1) -> None:
@@ -89,33 +147,39 @@ class Worker:
             # For good: this process has no other work, and bits may depend on the number.
             threadpool_limits(threads, user_api="blas")
         self._device = device(kind)
-        self._assignment: Assignment | None = None
         self._wholes: list[Any] = []
-        self._residents: Residents
-        self._passes: dict[int, _Open] = {}
+        self._loaded: dict[str, _Loaded] = {}
+        self._parameters: dict[str, Parameters] = {}
 
     def ready(self) -> str:
         """Answer, when the worker is there, with the name of its device."""
         return self._device.name
 
     def load(self, part: Part, whole: Any, assignment: Assignment) -> None:
-        """Take over a partition of a network: its part, and what all parts share."""
+        """Take over a partition of a network: its part, and what all parts share.
+
+        What is of no session makes room for it, if it is of none itself.
+        """
         # One that was here before has been opened already.
         known = next((each for each in self._wholes if each == whole), whole)
         self._wholes = [*(each for each in self._wholes if each is not known), known][-KEPT:]
-        self._residents = part.residents(known, self._device)
-        self._assignment = assignment
-        self._passes = {}
+        session = assignment.session
+        if not session:
+            self._loaded = {n: each for n, each in self._loaded.items() if each.assignment.session}
+        parameters = self._parameters.setdefault(session, Parameters())
+        residents = part.residents(known, self._device, parameters, assignment.work)
+        self._loaded[assignment.run] = _Loaded(assignment, residents)
 
     def fire(
-        self, firing: Firing, check_finite: bool, first: int, *frames: Frame
+        self, run: str, firing: Firing, first: int, options: PassOptions, *frames: Frame
     ) -> tuple[Report, *tuple[Frame, ...]]:
         """Run one stage of a pass: receive, fire forward, fire backward, send.
 
         Args:
+            run: the run's name.
             firing: the pass and the stage.
-            check_finite: whether to look for NaN and infinity.
-            first: passes before this one are over, and are closed.
+            first: passes before this one are over, and are closed; copies are counted from it.
+            options: what the pass does beside the rule.
             *frames: what the stage receives.
 
         Returns:
@@ -128,7 +192,8 @@ class Worker:
 
         """
         start = time_ns()
-        assignment = self._assigned()
+        loaded = self._of(run)
+        assignment = loaded.assignment
         number, stage_number = firing
         stage = assignment.stages.get(stage_number)
         if stage is None:
@@ -136,11 +201,9 @@ class Worker:
                 f"worker {assignment.partition} was asked for stage {stage_number}, "
                 f"which is not its own"
             )
-        self._close_before(first)
-        open_pass = self._passes.get(number)
-        if open_pass is None:
-            open_pass = _Open(self._residents.open(check_finite=check_finite))
-            self._passes[number] = open_pass
+        loaded.begin(first)
+        self._parameters[assignment.session].settled()
+        open_pass = loaded.open(number, options)
         if stage_number in open_pass.fired:
             raise ProtocolError(
                 f"{_says(stage)} was asked to fire a second time in pass {number}; "
@@ -151,42 +214,94 @@ class Worker:
         work = _Work(assignment, stage, number, open_pass.nodes, report)
         work.receive(frames)
         open_pass.fired.add(stage_number)
-        self._compute(stage, open_pass.nodes, report)
+        self._compute(stage, loaded.residents, work)
         sent = [work.send(frame) for frame in stage.sends]
         report.counts += open_pass.nodes.counted()
+        report.counts.copy_sums += loaded.residents.sums.counted()
+        report.messages = open_pass.nodes.recorded()
+        report.peak_bytes = loaded.residents.memory.peak
+        if number < first or (not options.keep_S and len(open_pass.fired) == assignment.stages_each):
+            loaded.close(number)
         report.end = time_ns()
         return (report, *sent)
 
-    def find(self, number: int, keys: Iterable[int]) -> Frame:
+    def find(self, run: str, number: int, keys: Iterable[int]) -> Frame:
         """Return a frame with S at nodes, or what else a network finds, by key, in a pass.
 
         Raises:
             ProtocolError: the pass is over.
 
         """
-        assignment = self._assigned()
-        if number not in self._passes:
-            last = max(self._passes, default=number)
+        loaded = self._of(run)
+        assignment = loaded.assignment
+        if number not in loaded.passes:
+            last = max(loaded.passes, default=number)
             raise ProtocolError(
                 f"worker {assignment.partition} has run pass {last} since pass {number}; "
                 f"read S before the next pass"
             )
-        found = self._passes[number].nodes.found(keys)
+        found = loaded.passes[number].nodes.found(keys)
         return Frame.of(
             SUMS, found, Address(assignment.run, number, 0, assignment.partition, CALLER)
         )
 
-    def _assigned(self) -> Assignment:
-        if self._assignment is None:
+    # Of sessions.
+
+    def keep(self, session: str, frame: Frame) -> None:
+        """Take over the parameters that live here, by key."""
+        kept = self._parameters.setdefault(session, Parameters())
+        for key, value in Frame(*frame).open()[1]:
+            kept.keep(key, self._device.put(value))
+
+    def parameters(self, session: str, partition: int) -> Frame:
+        """Return a frame with the parameters that live here, by key."""
+        values = self._parameters[session].values
+        found = [(key, self._device.get(value)) for key, value in values.items()]
+        return Frame.of(PARAMETERS, found, Address(sender=partition))
+
+    def copy_sums(self, run: str, copies: int) -> Frame:
+        """Return a frame with S at the parameters that live here, over all copies of the last run.
+
+        Raises:
+            ProtocolError: a copy is missing.
+
+        """
+        loaded = self._of(run)
+        found = loaded.residents.sums.whole(copies)
+        values = [(node, self._device.get(S)) for node, S in found.items()]
+        return Frame.of(SUMS, values, Address(run, 0, 0, loaded.assignment.partition))
+
+    def update(self, run: str, update: Update) -> None:
+        """Let an optimizer change the parameters that live here, all or none.
+
+        Raises:
+            ArgumentError: the optimizer failed, or returned something else.
+            ProtocolError: a copy is missing.
+
+        """
+        loaded = self._of(run)
+        sums = loaded.residents.sums.whole(update.copies)
+        self._parameters[loaded.assignment.session].update(update, sums)
+
+    def undo(self, session: str) -> None:
+        """Go back to the parameters that were before the last update."""
+        self._parameters[session].undo()
+
+    def end(self, session: str) -> None:
+        """Forget a session."""
+        self._parameters.pop(session, None)
+        self._loaded = {
+            n: each for n, each in self._loaded.items() if each.assignment.session != session
+        }
+
+    def _of(self, run: str) -> _Loaded:
+        if run not in self._loaded:
             raise ProtocolError("a worker was asked to fire before it was given a partition")
-        return self._assignment
+        return self._loaded[run]
 
-    def _close_before(self, first: int) -> None:
-        for number in [number for number in self._passes if number < first]:
-            self._residents.close(self._passes.pop(number).nodes)
-
-    def _compute(self, stage: Stage, nodes: Pass, report: Report) -> None:
+    def _compute(self, stage: Stage, residents: Residents, work: _Work) -> None:
         """Fire forward, then backward; messages that go elsewhere wait to be sent."""
+        nodes, report = work.nodes, work.report
         for kind, fires, fire in (
             (FORWARD, stage.forward or stage.leaves, nodes.fire),
             (BACKWARD, stage.backward, nodes.send),
@@ -197,7 +312,7 @@ class Worker:
                 self._device.finish()
                 counts = nodes.counted()
                 report.counts += counts
-                details = {"nodes": self._residents.size(stage, kind)}
+                details = {"pass": work.number, "nodes": residents.size(stage, kind)}
                 if kind == BACKWARD:
                     details["levels"] = len(counts.levels)
                 span = Span(report.worker, kind, "compute", begin, time_ns(), details)
@@ -243,6 +358,9 @@ class _Work:
                 if fault:
                     raise ProtocolError(f"{_says(self.stage)} received {fault}")
             self.nodes.take(planned, messages)
+            if planned.sender == CALLER:
+                self.report.counts.caller_frames += 1
+                self.report.counts.caller_bytes += len(frame[0]) + planned.payload_bytes
             self._note(f"receive from {_who(planned.sender)}", "receive", begin, planned)
         if missing:
             lost = "; ".join(_title(self.assignment.frames[number]) for number in missing)
@@ -284,20 +402,27 @@ class _Work:
         )
         sent = Frame.of(planned.kind, self.nodes.give(planned), address)
         counts = self.report.counts
-        if planned.receiver != CALLER:
+        if planned.receiver == CALLER:
+            counts.caller_frames += 1
+            counts.caller_bytes += len(sent.header) + sent.payload_bytes
+        else:
             counts.header_bytes += len(sent.header)
-            if planned.kind == BACKWARD:
-                counts.frames += 1
-                counts.cross_messages += planned.messages
-                counts.payload_bytes += sent.payload_bytes
-            else:
-                counts.forward_frames += 1
-                counts.forward_bytes += sent.payload_bytes
+        if planned.receiver != CALLER and planned.kind == BACKWARD:
+            counts.frames += 1
+            counts.cross_messages += planned.messages
+            counts.payload_bytes += sent.payload_bytes
+        elif planned.receiver != CALLER and planned.kind == FORWARD:
+            counts.forward_frames += 1
+            counts.forward_bytes += sent.payload_bytes
+        elif planned.kind == PARAMETERS:
+            counts.parameter_frames += 1
+            counts.parameter_bytes += sent.payload_bytes
         self._note(f"send to {_who(planned.receiver)}", "send", begin, planned)
         return sent
 
     def _note(self, name: str, kind: str, begin: int, frame: PlannedFrame) -> None:
         details = {
+            "pass": self.number,
             "frame": frame.number,
             "kind": frame.kind,
             "messages": frame.messages,

@@ -3,7 +3,8 @@
 from . import scipy
 from .actors.cluster import Cluster
 from .actors.local import run_locally
-from .protocol import errors
+from .actors.session import Session, session
+from .protocol import errors, optimizers
 from .protocol.derivatives.backward import backward
 from .protocol.derivatives.check_grads import check_grads
 from .protocol.derivatives.find_nonfinite import find_nonfinite
@@ -14,7 +15,7 @@ from .protocol.derivatives.higher import hessian, hvp, jacobian, jvp
 from .protocol.graph.graph import Graph
 from .protocol.graph.signature import Shape
 from .protocol.ledger import Ledger
-from .protocol.result import Result
+from .protocol.result import Result, StepResult
 from .protocol.scalar import Network
 from .protocol.scalar.naive import naive
 from .protocol.tracing.faces.building import array, at, c_, r_
@@ -23,6 +24,7 @@ from .protocol.tracing.trace import trace
 from .protocol.tracing.user_primitive import primitive
 from .scheduler.make_plan import plan
 from .scheduler.plan import Plan
+from .scheduler.schedule import Schedule
 
 __all__ = [
     "Cluster",
@@ -31,7 +33,10 @@ __all__ = [
     "Network",
     "Plan",
     "Result",
+    "Schedule",
+    "Session",
     "Shape",
+    "StepResult",
     "array",
     "at",
     "backward",
@@ -49,11 +54,13 @@ __all__ = [
     "jacobian",
     "jvp",
     "naive",
+    "optimizers",
     "plan",
     "primitive",
     "r_",
     "run_locally",
     "scipy",
+    "session",
     "stop_gradient",
     "trace",
     "value_and_grad",

@@ -69,6 +69,9 @@ class Layout:
         cut_edges: how many edges have their ends in different partitions.
         frames: every frame, in its final order.
         combiner: whether messages to one node are summed before they leave a partition.
+        parameters: the leaves that stay where they live, in the order of their keys.
+        shares: the frames in which values of parameters go to those that use them elsewhere,
+            once for many passes; their stages are numbered after all others.
 
     """
 
@@ -83,6 +86,8 @@ class Layout:
     cut_edges: int
     frames: Sequence[Routed]
     combiner: bool
+    parameters: tuple[int, ...] = ()
+    shares: Sequence[Routed] = ()
 
 
 class Fires(NamedTuple):
@@ -106,7 +111,7 @@ class Cut(NamedTuple):
     Attributes:
         parts: what each partition holds.
         fires: what fires in each stage.
-        keys: the keys of each frame.
+        keys: the keys of each frame, those of shares behind all others.
 
     """
 

@@ -28,6 +28,11 @@ class Counts:
         retransmissions: messages that came a second time, and were dropped.
         forward_frames: frames that carried values up in the forward sweep.
         forward_bytes: bytes of those values.
+        parameter_frames: frames that brought parameters to those that use them elsewhere.
+        parameter_bytes: bytes of those values.
+        copy_sums: additions, over copies, of S at parameters.
+        caller_frames: frames from and to the caller: data, S, values, gradients.
+        caller_bytes: bytes of those, with their headers.
 
     """
 
@@ -45,6 +50,11 @@ class Counts:
     retransmissions: int = 0
     forward_frames: int = 0
     forward_bytes: int = 0
+    parameter_frames: int = 0
+    parameter_bytes: int = 0
+    copy_sums: int = 0
+    caller_frames: int = 0
+    caller_bytes: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         """Return both together; a level that fired in both is one."""
@@ -80,9 +90,10 @@ class Sized(Protocol):
 
 @dataclass(slots=True)
 class Ledger(Counts):
-    """The counts of one pass, beside what they must meet.
+    """The counts of one pass, or of the passes of several copies, beside what they must meet.
 
     Attributes:
+        copies: how many copies of the network made a pass.
         nodes: V, the nodes between a differentiated leaf and the output.
         edges: E, the edges between those.
         outputs: nodes that receive no message, since no edge of the network leaves them.
@@ -94,6 +105,7 @@ class Ledger(Counts):
 
     """
 
+    copies: int = 1
     nodes: int = 0
     edges: int = 0
     outputs: int = 1
@@ -101,8 +113,8 @@ class Ledger(Counts):
     inputs_without_gradient: int = 0
 
     @classmethod
-    def of(cls, network: Sized, counts: Counts, cut_edges: int = 0) -> Ledger:
-        """Return the ledger of a pass of a network, held to the closed forms.
+    def of(cls, network: Sized, counts: Counts, cut_edges: int = 0, copies: int = 1) -> Ledger:
+        """Return the ledger of a pass of each copy of a network, held to the closed forms.
 
         Raises:
             LedgerError: see :meth:`check`.
@@ -110,6 +122,7 @@ class Ledger(Counts):
         """
         ledger = cls(
             **{name: getattr(counts, name) for name in _COUNTED},
+            copies=copies,
             nodes=network.num_nodes,
             edges=network.num_edges,
             outputs=network.num_outputs,
@@ -121,8 +134,8 @@ class Ledger(Counts):
 
     @property
     def waves(self) -> int:
-        """How many levels fired in the backward sweep, hence the number of waves."""
-        return len(self.levels)
+        """How many levels fired in the backward sweep, of all copies, hence the number of waves."""
+        return self.copies * len(self.levels)
 
     @property
     def work(self) -> int:
@@ -136,19 +149,21 @@ class Ledger(Counts):
             LedgerError: they do not meet; the message has both sides of each identity that fails.
 
         """
+        many = "copies · " if self.copies > 1 else ""
+        edges, below = self.copies * self.edges, self.copies * max(self.nodes - self.outputs, 0)
+        nodes = f"{many}(nodes - outputs)" if many else "nodes - outputs"
+        combined = " + combined" if self.combined else ""
         identities = [
-            ("messages = edges", self.messages, self.edges),
-            ("multiplies = edges", self.multiplies, self.edges),
-            ("sums = edges - receivers", self.sums, self.edges - self.receivers),
+            (f"messages = {many}edges", self.messages, edges),
+            (f"multiplies = {many}edges", self.multiplies, edges),
+            (f"sums = {many}edges - receivers", self.sums, edges - self.receivers),
             # Every node but an output is below an edge.
-            ("receivers = nodes - outputs", self.receivers, max(self.nodes - self.outputs, 0)),
-            ("work = 2 edges", self.work, 2 * self.edges),
+            (f"receivers = {nodes}", self.receivers, below),
+            (f"work = 2 {many}edges", self.work, 2 * edges),
             (
-                "cross messages + combined = cut edges"
-                if self.combined
-                else "cross messages = cut edges",
+                f"cross messages{combined} = {many}cut edges",
                 self.cross_messages + self.combined,
-                self.cut_edges,
+                self.copies * self.cut_edges,
             ),
         ]
         broken = [
@@ -164,6 +179,7 @@ class Ledger(Counts):
 
 
 _ORDER = (
+    "copies",
     "nodes",
     "edges",
     "outputs",

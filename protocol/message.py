@@ -18,8 +18,9 @@ from .errors import WireError
 CALLER = -1
 """The partition number of whoever asked for the run: it sends leaf values and gets results."""
 
-FORWARD, BACKWARD, SUMS = "forward", "backward", "sums"
-"""The kinds of frame: values going up, messages going down, and S, for the caller, at nodes."""
+FORWARD, BACKWARD, SUMS, PARAMETERS = KINDS = "forward", "backward", "sums", "parameters"
+"""The kinds of frame: values going up, messages going down, S from or for the caller, and values
+of parameters, which go to those that use them before the passes of a step."""
 
 
 class Message(NamedTuple):
@@ -96,7 +97,7 @@ class Header:
             raise WireError(
                 f"the frame is of version {fields.get('version')!r:.20}, not {wire.VERSION}"
             )
-        if fields.get("kind") not in (FORWARD, BACKWARD, SUMS):
+        if fields.get("kind") not in KINDS:
             raise WireError(f"the frame is of kind {fields.get('kind')!r:.20}")
         if not isinstance(fields.get("run"), str):
             raise WireError("the frame's run is not a string")

@@ -14,7 +14,7 @@ answers agree in every bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from .checkpoints import Checkpoint, checkpoints
 from .errors import BackwaveError, GuardError, ProtocolError, ShapeError
 from .finite import require_finite, span
 from .ledger import Counts
+from .memory import FORWARD_USE, Memory, Moment
 from .parts import Node
 from .wires import Wires
 
@@ -43,8 +44,18 @@ class Sent(NamedTuple):
 class Instructions:
     """What the nodes of one partition do in every pass, looked up in the table once.
 
-    ``adopt`` turns a constant into a value of the partition's kind (a device array, say); the
-    values of the nodes in ``keep`` go elsewhere, so that they are never forgotten.
+    Args:
+        wires: the network.
+        nodes: those that live here; by default all.
+        adopt: turns a constant into a value of the partition's kind (a device array, say).
+        keep: nodes whose values go elsewhere, so that a checkpoint never forgets them.
+        lanes: with a combiner, for each edge between here and elsewhere that over which its
+            message goes, summed with others of its sender. Others have one each.
+
+    Attributes:
+        dies: after which moment a value here is used no more; filled in where values are let go.
+        size: the bytes of each value that is let go.
+
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class Instructions:
         nodes: Iterable[int] | None = None,
         adopt: Callable[[Array], Array] = lambda value: value,
         keep: Iterable[int] = (),
+        lanes: Mapping[int, int] | None = None,
     ) -> None:
         self.nodes = wires.nodes
         self.edges = wires.edges
@@ -64,7 +76,11 @@ class Instructions:
         order: Iterable[int] = range(len(self.nodes)) if nodes is None else sorted(nodes)
         self.here = frozenset(order)
         # A partition of few nodes looks at few: what needs every edge is in the wires, once.
-        sends, self.turn, self.fan_out = wires.wiring
+        sends, turn, fan_out = wires.wiring
+        self.turn: Sequence[int] | Mapping[int, int] = turn
+        self.fan_out: Mapping[int, int] = fan_out
+        if lanes is not None:
+            self.turn, self.fan_out = turns(wires, self.here, lanes)
         needed = set(self.here)
         for u in order:
             node = self.nodes[u]
@@ -92,10 +108,36 @@ class Instructions:
         self.checkpoints = checkpoints(wires, self.here, keep)
         # What a wave through all nodes at once does: made by the first, kept for the next.
         self.wave: Sequence[Any] | None = None
+        self.dies: Mapping[Moment, tuple[int, ...]] = {}
+        self.size: Mapping[int, int] = {}
+
+
+def turns(
+    wires: Wires, here: frozenset[int], lanes: Mapping[int, int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the turns of messages at their nodes, and how many come, where lanes join some.
+
+    A node sums its own partition's messages one by one, and those of another as one, in the turn
+    of the first. What leaves is summed before, in the order of its edges.
+    """
+    turn: dict[int, int] = {}
+    come: dict[int, int] = {}
+    for number, (z, u, _) in enumerate(wires.edges):
+        if (z in here and lanes.get(number, number) == number) or (z not in here and u in here):
+            turn[number] = come.get(z, 0)
+            come[z] = turn[number] + 1
+    return turn, come
 
 
 class Nodes:
     """The nodes of one partition, during one pass.
+
+    Args:
+        instructions: what they do.
+        check_finite: whether to look for NaN and infinity.
+        known: values that are there before the pass: of parameters.
+        memory: counts the values that are held, which are let go after their last use; without
+            it all stay.
 
     Attributes:
         values: the value of each node that is known here.
@@ -104,10 +146,21 @@ class Nodes:
 
     """
 
-    def __init__(self, instructions: Instructions, *, check_finite: bool = False) -> None:
+    def __init__(
+        self,
+        instructions: Instructions,
+        *,
+        check_finite: bool = False,
+        known: Mapping[int, Array] | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         self.instructions = instructions
         self.check_finite = check_finite
         self.values: dict[int, Array] = dict(instructions.constants)
+        self._memory = memory
+        if known is not None:
+            for leaf, value in known.items():
+                self._take(leaf, value)
         self.S: dict[int, Array] = {}
         self.counts = Counts()
         self._given: dict[int, Array] = {}
@@ -118,6 +171,11 @@ class Nodes:
 
     def put(self, leaf: int, value: Array) -> None:
         """Give a leaf its value, or take a value that was computed elsewhere."""
+        if self._memory is not None:
+            self._memory.hold(self.instructions.size[leaf])
+        self._take(leaf, value)
+
+    def _take(self, leaf: int, value: Array) -> None:
         self.values[leaf] = value
         if leaf not in self.instructions.here:
             return  # where it lives it has been looked at
@@ -129,8 +187,8 @@ class Nodes:
         values = self.values
         forward = self.instructions.forward
         known = self.instructions.nodes
-        groups = self.instructions.checkpoints
-        watched = self.check_finite or bool(self.instructions.guards or groups)
+        groups, memory = self.instructions.checkpoints, self._memory
+        watched = self.check_finite or bool(self.instructions.guards or groups or memory)
         for u in nodes:
             rule, inputs = forward[u]
             try:
@@ -155,11 +213,28 @@ class Nodes:
             values[u] = value
             if not watched:
                 continue
+            if memory is not None:
+                memory.hold(self.instructions.size[u])
             self._look(known[u], value)
             if u in groups:
                 self._unfired[groups[u]] = self._unfired.get(groups[u], len(groups[u].group)) - 1
                 if not self._unfired[groups[u]]:
                     self._forget(groups[u])
+            if memory is not None:
+                self.let_go((FORWARD_USE, u))
+
+    def let_go(self, moment: Moment) -> None:
+        """Let values go whose last use this was."""
+        self._drop(self.instructions.dies.get(moment, ()))
+
+    def end(self) -> None:
+        """Let all values go."""
+        self._drop(self.instructions.size)
+
+    def _drop(self, nodes: Iterable[int]) -> None:
+        for z in nodes:
+            if self.values.pop(z, None) is not None and self._memory is not None:
+                self._memory.free(self.instructions.size[z])
 
     def forget(self) -> None:
         """Forget the values inside every checkpoint, as :meth:`fire` does when it has passed."""
@@ -167,8 +242,7 @@ class Nodes:
             self._forget(checkpoint)
 
     def _forget(self, checkpoint: Checkpoint) -> None:
-        for u in checkpoint.inner:
-            self.values.pop(u, None)
+        self._drop(checkpoint.inner)
         self._forgotten.add(checkpoint)
 
     def _recall(self, checkpoint: Checkpoint) -> None:
@@ -177,6 +251,8 @@ class Nodes:
         for u in checkpoint.inner:
             rule, inputs = self.instructions.forward[u]
             self.values[u] = settle(rule(*[self.values[z] for z in inputs]))
+            if self._memory is not None:
+                self._memory.hold(self.instructions.size[u])
         self.counts.recomputed += len(checkpoint.inner)
 
     def _look(self, node: Node, value: Array) -> None:
@@ -200,11 +276,12 @@ class Nodes:
             messages=messages, multiplies=messages, sums=sums, receivers=len(received)
         )
 
-    def receive(self, edge: int, message: Array) -> None:
+    def receive(self, edge: int, message: Array, *, counted: bool = False) -> None:
         """Take the message on edge number ``edge`` into its node's sum.
 
         Each node sums in edge order: a message that comes early waits for its turn, and one that
-        has been taken already is dropped.
+        has been taken already is dropped. One that its sender summed of others is ``counted``
+        there. Messages to a node elsewhere are summed here where they go as one.
         """
         z = self.instructions.edges[edge].source
         turn = self.instructions.turn[edge]
@@ -215,9 +292,9 @@ class Nodes:
                 self.counts.retransmissions += 1
             else:
                 waiting[turn] = message
-                self.counts.messages += 1
+                self.counts.messages += not counted
             return
-        self.counts.messages += 1
+        self.counts.messages += not counted
         self._add(z, message, turn)
         if self._early:
             waiting = self._early.get(z, {})
@@ -227,7 +304,7 @@ class Nodes:
     def _add(self, z: int, message: Array, turn: int) -> None:
         if turn == 0:
             self.S[z] = message
-            self.counts.receivers += 1
+            self.counts.receivers += z in self.instructions.here
         else:
             # The first addition makes an array of our own; later ones may then be in place.
             total = self.S[z]
@@ -252,6 +329,15 @@ class Nodes:
         if given is not None:
             self.S[u] = self.S[u] + given if u in self.S else given
 
+    def require_all(self, u: int) -> int:
+        """Return how many messages come to a node; raise ProtocolError unless all have."""
+        received, expected = self._received.get(u, 0), self.instructions.fan_out.get(u, 0)
+        if received != expected:
+            missing = expected - received - len(self._early.get(u, ()))
+            name = self.instructions.nodes[u].name
+            raise ProtocolError(f"node {name} cannot fire: {missing} messages are missing")
+        return expected
+
     def send(self, u: int) -> Iterator[tuple[int, Array]]:
         """Yield ``(edge, S·∂u/∂z)`` for each node z below u, once S at u is complete.
 
@@ -260,11 +346,7 @@ class Nodes:
 
         """
         known = self.instructions
-        if self._received.get(u, 0) != known.fan_out.get(u, 0):
-            here = self._received.get(u, 0) + len(self._early.get(u, ()))
-            missing = known.fan_out[u] - here
-            node = known.nodes[u]
-            raise ProtocolError(f"node {node.name} cannot fire: {missing} messages are missing")
+        self.require_all(u)
         if self._given:
             self.complete(u)
         out = known.messages.get(u)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -77,6 +77,8 @@ class Outline:
             level is then cut across and not only between nodes, and constants have a partition of
             their own; else they live wherever they are used.
         numbers: what the network's maker calls each node; None where that is its number here.
+        parameters: the leaves that stay where they live from pass to pass: no caller gives their
+            values in a pass, and none gets S there.
 
     """
 
@@ -95,6 +97,18 @@ class Outline:
     on_arrays: Ints
     fine: bool
     numbers: Ints | None = None
+    parameters: tuple[int, ...] = ()
+
+    def with_parameters(self, nodes: Sequence[int]) -> Outline:
+        """Return the same network with leaves that stay where they live."""
+        return replace(self, parameters=tuple(nodes))
+
+    @cached_property
+    def stays(self) -> Ints:
+        """For each node whether it is a parameter; bool[n]."""
+        stays = np.zeros(self.nodes, bool)
+        stays[list(self.parameters)] = True
+        return stays
 
     @property
     def nodes(self) -> int:
@@ -135,11 +149,13 @@ class Outline:
     def calls(self) -> Calls:
         """What goes from or to the caller: values of leaves and S at them, and of the outputs."""
         every, asked = np.arange(len(self.leaves)), self.asked.nonzero()[0]
+        if self.parameters:
+            every, asked = (each[~self.stays[self.leaves[each]]] for each in (every, asked))
         outputs = np.array([u for u in self.outputs if self.kind[u] != CONSTANT], np.int64)
         sending = outputs[self.on_network[outputs] > 0]
         counts = [len(each) for each in (every, asked, outputs, sending)]
         return Calls(
-            np.concatenate([self.leaves, self.leaves[asked], outputs, sending]),
+            np.concatenate([self.leaves[every], self.leaves[asked], outputs, sending]),
             np.concatenate([every, asked, outputs, sending]),
             np.repeat([False, True, False, True], counts),
             np.repeat([True, False, True, False], counts),
@@ -153,7 +169,7 @@ class PlannedFrame:
 
     Attributes:
         number: its index among the frames of its plan.
-        kind: ``"forward"``, ``"backward"`` or ``"sums"``.
+        kind: ``"forward"``, ``"backward"``, ``"sums"`` or ``"parameters"``.
         sender, receiver: partitions; -1 is the caller.
         sent_by, received_by: stages; that of the caller is -1.
         keys: edge numbers in a backward frame, node ids in the others; a frame of a scalar network
@@ -201,6 +217,6 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """What the stage does: ``forward``, ``backward`` or ``forward+backward``."""
+        """What the stage does: ``forward``, ``backward``, ``forward+backward``, ``parameters``."""
         fires = (("forward", self.leaves or self.forward), ("backward", self.backward))
-        return "+".join(kind for kind, some in fires if some)
+        return "+".join(kind for kind, some in fires if some) or "parameters"

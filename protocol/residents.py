@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .arrays import Array
 from .errors import ArgumentError
 from .layout import Cut, Layout
 from .ledger import Counts, Ledger, Sized
-from .message import Message
+from .memory import Memory
+from .message import FORWARD, Message
 from .outline import Outline, PlannedFrame, Stage
+from .parameters import CopySums, Parameters
+from .record import Recorded
 from .timeline import Share, Span
 
 Keyed = Sequence[tuple[int, Array]]
 """Values with the keys that they have in a frame."""
+
+
+class PassOptions(NamedTuple):
+    """What a pass does beside the rule.
+
+    Attributes:
+        check_finite: whether to look for NaN and infinity.
+        keep_S: whether S stays at every node until the next pass, for those who ask.
+        record: whether each message's norm and thumbnail are kept.
+
+    """
+
+    check_finite: bool = False
+    keep_S: bool = True
+    record: bool = False
+
+
+class Work(NamedTuple):
+    """What one partition does of a plan.
+
+    Attributes:
+        partition: its number.
+        stages: its own, in the order of a pass; those that share parameters are not among them.
+        frames: those that come and go there, by number.
+
+    """
+
+    partition: int
+    stages: Sequence[Stage]
+    frames: Mapping[int, PlannedFrame]
+
+    def leaving(self, stage: Stage) -> tuple[int, ...]:
+        """Return the nodes whose values a stage sends."""
+        sent = (self.frames[number] for number in stage.sends)
+        return tuple(key for frame in sent if frame.kind == FORWARD for key in frame.keys)
+
+    def taken(self, kind: str) -> list[PlannedFrame]:
+        """Return the frames of a kind that come, from the caller or elsewhere."""
+        mine = self.partition
+        return [f for f in self.frames.values() if f.kind == kind and f.receiver == mine]
 
 
 class Device(Protocol):
@@ -66,12 +109,27 @@ class Pass(Protocol):
     def counted(self) -> Counts:
         """Return what was counted since this was asked last."""
 
+    def recorded(self) -> list[Recorded]:
+        """Return what was recorded since this was asked last."""
+
 
 class Residents(Protocol):
-    """The nodes of one partition. Several passes may be open at once."""
+    """The nodes of one partition. Several passes may be open at once.
 
-    def open(self, *, check_finite: bool) -> Pass:
-        """Begin a pass."""
+    Attributes:
+        memory: the bytes of values that they hold, in all passes that are open.
+        sums: S at the parameters that live here, over the copies of a run.
+
+    """
+
+    memory: Memory
+    sums: CopySums
+
+    def begin(self) -> None:
+        """Begin a run of several passes: sums over copies, and the peak, start anew."""
+
+    def open(self, copy: int, options: PassOptions) -> Pass:
+        """Begin a pass, of the copy of this number."""
 
     def close(self, ended: Pass) -> None:
         """End a pass: what it held is free."""
@@ -87,7 +145,9 @@ class Part(Protocol):
     def size(self) -> int:
         """How many nodes those are."""
 
-    def residents(self, whole: Any, device: Device) -> Residents:
+    def residents(
+        self, whole: Any, device: Device, parameters: Parameters, work: Work
+    ) -> Residents:
         """Let the nodes live on a device; ``whole`` is what all parts share."""
 
 
@@ -107,7 +167,7 @@ class Returned:
         ask: returns what a partition finds after the pass, by key.
         partition: for each node its partition, as the plan has it.
         parts: what each partition held.
-        ledger, timeline, plan, workers: for the result.
+        ledger, timeline, plan, workers, messages: for the result.
         curvature: makes the Hessian, where the network can have one.
 
     """
@@ -120,6 +180,7 @@ class Returned:
     timeline: list[Span]
     plan: Any
     workers: Sequence[Share]
+    messages: Sequence[Recorded]
     curvature: Callable[[], Any]
 
 
@@ -153,6 +214,9 @@ class AnyNetwork(Sized, Protocol):
     def whole(self, *, elsewhere: bool) -> Any:
         """Return what all workers share of the network: data alone; ``elsewhere`` it travels."""
 
+    def can_record(self) -> bool:
+        """Return True; or raise ArgumentError where messages are too many to keep each."""
+
     def bind(self, args: tuple[Any, ...], S: Any) -> Bound:
         """Return the arguments and S at the outputs (None: the article's 1), bound.
 
@@ -162,7 +226,7 @@ class AnyNetwork(Sized, Protocol):
 
         """
 
-    def run_here(self, bound: Any, *, check_finite: bool, curvature: Callable[[], Any]) -> Any:
+    def run_here(self, bound: Any, options: PassOptions, curvature: Callable[[], Any]) -> Any:
         """Run a pass in this process, and return its result."""
 
     def result(self, bound: Any, returned: Returned) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .arrays import Array
 from .ledger import Ledger
+from .record import Recorded
 from .timeline import Share, Span
 
 if TYPE_CHECKING:
@@ -40,6 +41,36 @@ class Sums(Mapping[int, Array]):
 
 
 @dataclass(slots=True, kw_only=True)
+class StepResult:
+    """What a step of a session gives: a pass of each copy of the network.
+
+    Attributes:
+        value: the mean, or the sum, of the copies' values, in the structure of the function's.
+        values: the value of each copy.
+        grads: with ``grads=True`` the sum over copies of S at the parameters, in copy order, in
+            the structure of the parameters; else None.
+        S: with ``keep_S=True`` S at every node, fetched when it is asked for; of several copies
+            with a leading axis, one entry a copy. Else None.
+        ledger: what moved, checked: messages = copies · edges.
+        timeline: what each worker did, when; each span says in which pass, counted from 0.
+        plan: what was run.
+        workers: each worker's share of that, and the most bytes of values that it held.
+        messages: with ``record=True`` each message's norm and thumbnail, by copy and edge.
+
+    """
+
+    value: Any
+    values: Sequence[Any]
+    grads: Any
+    S: Mapping[int, Array] | None
+    ledger: Ledger
+    timeline: list[Span]
+    plan: Any
+    workers: Sequence[Share]
+    messages: Sequence[Recorded] = ()
+
+
+@dataclass(slots=True, kw_only=True)
 class Result:
     """What a pass gives.
 
@@ -51,6 +82,7 @@ class Result:
         timeline: what each worker did, when.
         plan: what was run over workers; None in one place.
         workers: each worker's share of that.
+        messages: with ``record=True`` each message's norm and thumbnail, by edge.
         curvature: makes the Hessian: see :attr:`hessian`.
 
     """
@@ -62,6 +94,7 @@ class Result:
     timeline: list[Span]
     plan: Any = None
     workers: Sequence[Share] = ()
+    messages: Sequence[Recorded] = ()
     curvature: Callable[[], LinearOperator] = field(repr=False)
 
     @property

@@ -37,6 +37,8 @@ class Share:
         nodes: how many nodes live there.
         stages: how many stages it fired.
         busy_seconds: how long that took.
+        peak_bytes: the most bytes of values that it held at once, of all passes that were open;
+            constants and parameters, which stay, not counted.
 
     """
 
@@ -45,3 +47,4 @@ class Share:
     nodes: int
     stages: int
     busy_seconds: float
+    peak_bytes: int = 0

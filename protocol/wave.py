@@ -15,6 +15,7 @@ import numpy as np
 from .arrays import Array, settle
 from .errors import BackwaveError
 from .node import Instructions, Nodes, failure, fit
+from .record import Recorded, recorded
 from .wires import Wires
 
 _float64 = np.float64
@@ -48,26 +49,36 @@ def wave_order(network: Wires | Instructions) -> list[int]:
     return [u for u in range(max(network.outputs, default=-1), -1, -1) if here[u]]
 
 
-def sweep(nodes: Nodes, S: Mapping[int, Array], *, keep: bool = True) -> None:
+def sweep(
+    nodes: Nodes,
+    S: Mapping[int, Array],
+    *,
+    keep: bool = True,
+    heard: Callable[[Recorded], None] | None = None,
+) -> None:
     """Send the backward wave through nodes that are all in one place, from S at the outputs.
 
     A node's value is forgotten when it has sent: all nodes above it have used it by then. Without
-    ``keep`` so is S, everywhere but at the leaves.
+    ``keep`` so is S, everywhere but at the leaves. ``heard`` is told of each message.
     """
     instructions = nodes.instructions
     for u, given in S.items():
         if instructions.on_network[u]:
             nodes.define(u, given)
-    if nodes.check_finite or instructions.checkpoints:
-        _post(nodes, S, keep)
+    if nodes.check_finite or instructions.checkpoints or heard is not None:
+        _post(nodes, S, keep, heard)
     else:
         _wave(nodes, S, keep)
 
 
-def _post(nodes: Nodes, S: Mapping[int, Array], keep: bool) -> None:
+def _post(
+    nodes: Nodes, S: Mapping[int, Array], keep: bool, heard: Callable[[Recorded], None] | None
+) -> None:
     """Send message by message, as between workers: each is looked at, or values are recalled."""
     for u in wave_order(nodes.instructions):
         for edge, message in nodes.send(u):
+            if heard is not None:
+                heard(recorded(edge, message))
             nodes.receive(edge, message)
         if u not in S:
             nodes.values.pop(u)

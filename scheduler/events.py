@@ -8,7 +8,8 @@ from typing import NamedTuple
 from ..protocol.ledger import Counts
 from ..protocol.message import Message
 from ..protocol.outline import PlannedFrame
-from ..protocol.residents import Keyed
+from ..protocol.record import Recorded
+from ..protocol.residents import Keyed, PassOptions
 from ..protocol.timeline import Span
 from .order import Firing
 
@@ -23,7 +24,9 @@ class Report:
         start, end: times in ns since the epoch, on the worker's clock.
         incarnation: how often the worker had been started anew.
         counts: what moved.
+        peak_bytes: the most bytes of values that it has held in this run so far.
         spans: what it did, when.
+        messages: what was recorded of those that were sent.
 
     """
 
@@ -33,7 +36,9 @@ class Report:
     end: int
     incarnation: int = 0
     counts: Counts = field(default_factory=Counts)
+    peak_bytes: int = 0
     spans: list[Span] = field(default_factory=list)
+    messages: list[Recorded] = field(default_factory=list)
 
 
 class Give(NamedTuple):
@@ -47,12 +52,12 @@ class Give(NamedTuple):
 class Fire(NamedTuple):
     """Fire a stage; what it receives has been given, or is sent by what was asked for before.
 
-    Passes before ``first`` are over: the worker closes them.
+    Passes before ``first`` are over: the worker closes them. From there on copies are counted.
     """
 
     firing: Firing
-    check_finite: bool
     first: int
+    options: PassOptions
 
 
 class Fetch(NamedTuple):

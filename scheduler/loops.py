@@ -14,9 +14,12 @@ LARGE = 100_000
 """From so many inputs on, compiled loops pay for importing Numba, which takes half a second."""
 
 
-def furthest_up(outline: Outline, partition: Ints) -> Ints:
-    """Return for each node the most cuts on any path that leads up to it; int64[n]."""
-    return _run(_up, outline, outline.kind, partition, 0)
+def furthest_up(outline: Outline, kind: Ints, partition: Ints) -> Ints:
+    """Return for each node the most cuts on any path that leads up to it; int64[n].
+
+    What is CONSTANT by ``kind`` is everywhere.
+    """
+    return _run(_up, outline, kind, partition, 0)
 
 
 def furthest_down(outline: Outline, partition: Ints, start: int) -> Ints:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,10 +25,25 @@ from .partition import (
     by_node,
     by_width,
 )
+from .pipeline import low_homes
 from .placed import Placed
 from .plan import CPU, GPU, Plan
 from .routes import lay_out
-from .schedule import EAGER, WAVE, schedule_named
+from .schedule import EAGER, WAVE, Schedule, schedule_named
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """Leaves of a network that stay where they live from pass to pass: parameters.
+
+    Attributes:
+        nodes: the leaves, in the order of their keys.
+        homes: where each lives, if that is known before; else as other leaves do.
+
+    """
+
+    nodes: Sequence[int]
+    homes: Sequence[int] | None = None
 
 
 def plan(
@@ -34,9 +51,11 @@ def plan(
     workers: int = 2,
     granularity: str = "partition",
     partitioner: str | Mapped | None = None,
-    schedule: str | None = None,
+    schedule: str | Schedule | None = None,
     gpus: int = 0,
     combiner: bool = False,
+    *,
+    parameters: Staying | None = None,
 ) -> Plan:
     """Plan a pass of a network.
 
@@ -52,11 +71,15 @@ def plan(
             per node, or a mapping from node ids or names. For a scalar network also ``"width"``,
             its default (each level cut across, so that all work at once).
         schedule: ``"eager"`` (a node fires when all has come), ``"wave"`` (level by level, each
-            partition waiting for what it needs), or ``"level"`` (all wait after each level). The
-            default is ``"wave"`` for ``"width"``, and else ``"eager"``.
+            partition waiting for what it needs), ``"level"`` (all wait after each level), or one
+            of the pipelines ``"gpipe"`` and ``"1f1b"``, whose partitions must need each other one
+            way; or a :class:`Schedule` of your own. The default is ``"wave"`` for ``"width"``, and
+            else ``"eager"``.
         gpus: how many partitions get a GPU: those whose arrays have the most work.
         combiner: sum the messages that a partition has for one node before they leave it: one
-            value for each (sender, target node), in another order of summing. For scalar networks.
+            value for each (sender, target node). A node then sums sums, which rounds otherwise:
+            no two plans need to agree in every bit.
+        parameters: the leaves that stay where they live; see :class:`Session`.
 
     Raises:
         PlanError: no such plan can be made.
@@ -71,25 +94,33 @@ def plan(
     if workers < 1:
         raise PlanError(f"workers={workers}, and at least one is needed")
     outline = graph.outline()
-    if combiner and not outline.fine:
-        raise PlanError("combiner=True sums the messages of scalar nodes; give it a bw.Network")
+    if parameters is not None:
+        outline = outline.with_parameters(parameters.nodes)
     if partitioner is None:
         partitioner = WIDTH if outline.fine else LEVELS
     _require_granularity(granularity, partitioner)
     if isinstance(partitioner, str):
         partition = _partition(outline, workers, granularity, partitioner)
+        free = np.zeros(outline.nodes, bool)
     else:
         found = np.asarray(graph.mapped(partitioner, workers))
-        partition = at_home(outline, np.maximum(found, 0), found < 0)
+        free = found < 0
+        partition = at_home(outline, np.maximum(found, 0), free)
+    if parameters is not None and parameters.homes is not None:
+        partition[list(parameters.nodes)] = parameters.homes
+        free[list(parameters.nodes)] = False
     partitions = int(partition.max()) + 1
     if not 0 <= gpus <= partitions:
         raise PlanError(f"gpus={gpus}, and there are {partitions} partitions to put on them")
     across = granularity == "partition" and isinstance(partitioner, str) and partitioner == WIDTH
     chosen = schedule_named(schedule or (WAVE if across and partitions > 1 else EAGER))
+    if chosen.pipeline and free.any():
+        partition = low_homes(outline, partition, partitions, free)
     placed = Placed(outline, partition, partitions)
     layout = lay_out(placed, chosen.rounds(placed), combiner)
     cut = graph.cut(layout)
     stages, frames = _stages_and_frames(layout, cut)
+    sharing = _sharing(layout, frames)
     return Plan(
         graph=graph,
         partition=graph.as_numbered(partition),
@@ -100,6 +131,8 @@ def plan(
         stages=stages,
         frames=frames,
         cut_edges=layout.cut_edges,
+        sharing=sharing,
+        parameters=layout.parameters,
         combiner=combiner,
         parts=tuple(cut.parts),
     )
@@ -151,7 +184,8 @@ def _stages_and_frames(
     receives: dict[int, list[int]] = defaultdict(list)
     sends: dict[int, list[int]] = defaultdict(list)
     frames = []
-    for number, (frame, keys) in enumerate(zip(layout.frames, cut.keys, strict=True)):
+    routed = [*layout.frames, *layout.shares]
+    for number, (frame, keys) in enumerate(zip(routed, cut.keys, strict=True)):
         receives[frame.received_by].append(number)
         sends[frame.sent_by].append(number)
         size = len(frame.content)
@@ -167,3 +201,15 @@ def _stages_and_frames(
         crossing = tuple(receives[number]), tuple(sends[number])
         stages.append(Stage(number, partition, round, *fires, *crossing))
     return tuple(stages), tuple(frames)
+
+
+def _sharing(layout: Layout, frames: Sequence[PlannedFrame]) -> tuple[Stage, ...]:
+    """Return the stages in which parameters are sent, and then those in which they are taken."""
+    crossing: dict[int, tuple[int, list[int], list[int]]] = {}
+    for frame in frames[len(layout.frames) :]:
+        crossing.setdefault(frame.sent_by, (frame.sender, [], []))[2].append(frame.number)
+        crossing.setdefault(frame.received_by, (frame.receiver, [], []))[1].append(frame.number)
+    return tuple(
+        Stage(number, partition, 0, (), (), (), tuple(receives), tuple(sends))
+        for number, (partition, receives, sends) in sorted(crossing.items())
+    )

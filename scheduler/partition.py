@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..protocol.errors import PlanError
-from ..protocol.outline import COMPUTED, CONSTANT, Ints, Outline
+from ..protocol.outline import COMPUTED, CONSTANT, Ints, Outline, Stage
 
 GRANULARITIES = ("node", "layer", "partition")
 
@@ -40,7 +40,13 @@ def costs(outline: Outline) -> Ints:
         return outline.degree + NODE
     # One firing forward, and one for each message.
     ends = np.concatenate([[0], np.cumsum(outline.carries, dtype=np.int64)])[outline.first]
-    found: Ints = (1 + np.diff(ends)) * (FIRING + outline.flops + outline.moved_bytes // 8)
+    found: Ints = (1 + np.diff(ends)) * firing_costs(outline)
+    return found
+
+
+def firing_costs(outline: Outline) -> Ints:
+    """Estimate what each node's forward firing costs, in operations, and each of its messages."""
+    found: Ints = FIRING + outline.flops + outline.moved_bytes // 8
     return found
 
 
@@ -49,6 +55,19 @@ def array_costs(outline: Outline) -> Ints:
     if outline.fine:
         return outline.degree
     return costs(outline) * outline.on_arrays
+
+
+def stage_costs(outline: Outline, stages: Sequence[Stage]) -> list[int]:
+    """Estimate what each stage of a pass costs, in operations; of scalar nodes, all the same."""
+    if outline.fine:
+        return [1] * len(stages)
+    forward = firing_costs(outline)
+    back = (costs(outline) - forward).tolist()
+    each = forward.tolist()
+    return [
+        1 + sum([each[u] for u in stage.forward]) + sum([back[u] for u in stage.backward])
+        for stage in stages
+    ]
 
 
 def by_node(outline: Outline) -> Ints:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..protocol.layout import Lanes, Layout, Routed
-from ..protocol.message import BACKWARD, CALLER, FORWARD, SUMS
+from ..protocol.message import BACKWARD, CALLER, FORWARD, PARAMETERS, SUMS
 from ..protocol.outline import CONSTANT, FEW, Ints, Outline, stable_order
 from .placed import CutInputs, Placed
-from .schedule import Rounds
+from .rounds import Rounds
 
 KINDS = (BACKWARD, FORWARD, SUMS)
 
@@ -24,8 +24,12 @@ def lay_out(placed: Placed, rounds: Rounds, combiner: bool) -> Layout:
     outline, cut = placed.outline, placed.cut
     stages = _Stages(placed, rounds)
     lanes, cut_edges = _lanes(outline, stages, cut, combiner)
-    crossing = [_with_caller(outline, stages)]
-    if len(cut.which):
+    crossing, shares = [_with_caller(outline, stages)], []
+    if outline.parameters:
+        shares = _shares(outline, stages, cut)
+        moves = ~outline.stays[cut.source]
+        cut = CutInputs(*(each[moves] for each in cut))
+    if len(cut.which) or len(lanes.node):
         crossing += [_messages(stages, lanes), _values(outline, stages, cut)]
     if len(cut.which) < FEW:  # together, since then each call of NumPy's counts
         crossing = [_Items(*map(np.concatenate, zip(*crossing, strict=True)))]
@@ -42,6 +46,8 @@ def lay_out(placed: Placed, rounds: Rounds, combiner: bool) -> Layout:
         cut_edges=cut_edges,
         frames=sorted(frames, key=_by_stage),
         combiner=combiner,
+        parameters=outline.parameters,
+        shares=shares,
     )
 
 
@@ -54,7 +60,7 @@ class _Stages:
         self.partition, self.partitions = partition.astype(np.int32), partitions
         up = rounds.up * partitions + partition
         down = rounds.down * partitions + partition
-        living = up if outline.fine else up[outline.kind != CONSTANT]
+        living = up if outline.fine else up[(outline.kind != CONSTANT) & ~outline.stays]
         down_there = down[outline.on_network > 0]
         most = int(max(up.max(), down.max())) + 1
         if most > 8 * len(up):  # of many rounds and partitions few come together
@@ -137,6 +143,30 @@ def _values(outline: Outline, stages: _Stages, cut: CutInputs) -> _Items:
     receiver, node = pair // outline.nodes, pair % outline.nodes
     kind, sender = np.full(len(node), KINDS.index(FORWARD)), stages.partition[node]
     return _Items(kind, sender, receiver, stages.up[node], needed_by, node, node)
+
+
+def _shares(outline: Outline, stages: _Stages, cut: CutInputs) -> list[Routed]:
+    """A parameter goes once to each partition that uses it, in a stage before all passes.
+
+    Those stages are numbered behind all others: first one for each that sends, then one for each
+    that takes.
+    """
+    some = outline.stays[cut.source]
+    lives = stages.partition.astype(np.int64)
+    receiver, node = lives[cut.target[some]], cut.source[some]
+    key = np.unique((lives[node] * stages.partitions + receiver) * outline.nodes + node)
+    pair, node = key // outline.nodes, key % outline.nodes
+    senders, receivers = pair // stages.partitions, pair % stages.partitions
+    begins = np.flatnonzero(np.diff(pair, prepend=-1))
+    first = len(stages.keys)
+    sends = {p: first + k for k, p in enumerate(np.unique(senders).tolist())}
+    takes = {p: first + len(sends) + k for k, p in enumerate(np.unique(receivers).tolist())}
+    found = []
+    for low, high in pairwise([*begins.tolist(), len(node)]):
+        p, q, content = int(senders[low]), int(receivers[low]), node[low:high]
+        size = int(outline.value_bytes[content].sum())
+        found.append(Routed(PARAMETERS, p, q, sends[p], takes[q], content, size))
+    return found
 
 
 def _first_use(pair: Ints, stage: Ints, pairs: int) -> tuple[Ints, Ints]:

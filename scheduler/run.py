@@ -14,18 +14,20 @@ from typing import NamedTuple, Protocol
 from ..protocol.errors import ClusterError, PlanError, ProtocolError
 from ..protocol.message import CALLER, Message
 from ..protocol.outline import PlannedFrame, Stage
-from ..protocol.residents import Bound, Keyed
+from ..protocol.residents import Bound, Keyed, PassOptions
 from .events import Command, Died, Event, Failed, Fetch, Fetched, Fire, Fired, Give, Late, Report
-from .order import Firing
+from .order import Firing, Order
 from .plan import Plan
+from .schedule import SCHEDULES
+from .waits import require_possible
 
 
 class Passing(NamedTuple):
-    """A pass to run: its number, what it is given, and whether NaN and infinity are looked for."""
+    """A pass to run: its number, what it is given, and what else it does."""
 
     number: int
     bound: Bound
-    check_finite: bool = False
+    options: PassOptions = PassOptions()
 
 
 class Outcome(NamedTuple):
@@ -38,12 +40,18 @@ class Outcome(NamedTuple):
 class Run:
     """A run of one plan, one pass or several.
 
+    Raises:
+        PlanError: the schedule's order would never end; names the cycle of what waits for what.
+
     Args:
         plan: what to do.
-        passes: with what, in ascending order of their numbers.
+        passes: with what, in ascending order of their numbers, in which they are opened.
         incarnations: how often each worker has been started anew; what an earlier one reports, or
             its death, is nothing to this run.
-        in_flight: how many passes may be open at once; by default all.
+        in_flight: how many passes may be open at once; by default as many as the schedule likes.
+        share: the number under which parameters are shared before the passes; None if they are
+            where they are used, or none is used elsewhere.
+        order: the firings of each worker, if the schedule was asked for them before.
 
     Attributes:
         ended: whether nothing more is to be done: all is back, or something failed.
@@ -57,6 +65,8 @@ class Run:
         *,
         incarnations: Sequence[int] | None = None,
         in_flight: int | None = None,
+        share: int | None = None,
+        order: Order | None = None,
     ) -> None:
         self.plan = plan
         self.ended = False
@@ -65,7 +75,11 @@ class Run:
         self._first = min(self._passes)
         self._incarnations = incarnations or (0,) * plan.partitions
         self._in_flight = in_flight or len(passes)
-        self._order = plan.schedule.order(plan.stages, plan.partitions, list(self._passes))
+        self._share = share
+        self._unopened = list(self._passes)[::-1]
+        if order is None:
+            order = self._asked_for(in_flight)
+        self._order = self._sharing_first(order)
         self._next = [0] * plan.partitions
         self._sent: dict[int, set[int]] = {}  # by open pass, the frames that are on their way
         self._reports: dict[Firing, Report] = {}
@@ -80,6 +94,23 @@ class Run:
         self._round: dict[int, int] = {}
         self._rounds = sorted({stage.round for stage in plan.stages})
         self._place = {round: k for k, round in enumerate(self._rounds)}
+
+    def _asked_for(self, in_flight: int | None) -> Order:
+        """Return the schedule's firings of each worker, which can be run to their end."""
+        schedule = self.plan.schedule
+        order = schedule.order(self.plan.flow, list(self._passes), in_flight)
+        if len(self._passes) > 1 or schedule not in SCHEDULES.values():
+            require_possible(self.plan, order, in_flight)
+        return order
+
+    def _sharing_first(self, order: Order) -> Order:
+        """Return the firings with those before them in which parameters are shared."""
+        if self._share is None:
+            return order
+        before: list[list[Firing]] = [[] for _ in order]
+        for stage in self.plan.sharing:
+            before[stage.partition].append(Firing(self._share, stage.number))
+        return tuple((*first, *then) for first, then in zip(before, order, strict=True))
 
     # What it asks for.
 
@@ -129,12 +160,15 @@ class Run:
         """
         if self._error is not None:
             raise self._error
-        stages = [self._reports[Firing(number, stage.number)] for stage in self.plan.stages]
-        return Outcome(stages, [(f, self._frames[number, f.number]) for f in self._to_fetch])
+        shared = number == self._share
+        stages = self.plan.sharing if shared else self.plan.stages
+        reports = [self._reports[Firing(number, stage.number)] for stage in stages]
+        fetched = [] if shared else self._to_fetch
+        return Outcome(reports, [(f, self._frames[number, f.number]) for f in fetched])
 
     def _submit(self, workers: Sequence[int]) -> Iterator[Command]:
         """Ask for all that these workers, and those that this lets go on, can now be asked for."""
-        stages, frames = self.plan.stages, self.plan.frames
+        frames = self.plan.frames
         heap: list[tuple[Firing, int]] = []
         for worker in workers:
             self._push(heap, worker)
@@ -143,16 +177,19 @@ class Run:
             if self._upcoming(worker) != firing or firing in self._asked:
                 continue  # it was pushed twice
             if firing.number not in self._open:
-                if len(self._open) >= self._in_flight:
+                if not self._may_open(firing.number):
                     continue
                 yield from self._begin(firing.number)
+                for other in range(self.plan.partitions):  # one of which waits to open the next
+                    self._push(heap, other)
             if not self._can(firing):
                 continue
             self._asked.add(firing)
             self._next[worker] += 1
             number = firing.number
-            yield Fire(firing, self._passes[number].check_finite, self._first)
-            for sent in stages[firing.stage].sends:
+            options = PassOptions() if number == self._share else self._passes[number].options
+            yield Fire(firing, self._first, options)
+            for sent in self.plan.stage(firing.stage).sends:
                 frame = frames[sent]
                 self._sent[number].add(sent)
                 if frame.receiver == CALLER:
@@ -162,10 +199,20 @@ class Run:
                     self._push(heap, frame.receiver)
             self._push(heap, worker)
         if not self.ended and not self._pending and len(self._reports) < self._total:
-            self._end(PlanError(self._deadlock()))
+            self._end(PlanError(f"the schedule {self.plan.schedule.name!r} cannot go on"))
+
+    def _may_open(self, number: int) -> bool:
+        if number == self._share:
+            return True
+        running = len(self._open) - (self._share in self._open)
+        return running < self._in_flight and number == self._unopened[-1]
 
     def _begin(self, number: int) -> Iterator[Command]:
         """Open a pass: its frames from the caller go first."""
+        if number == self._share:
+            self._open[number], self._sent[number] = len(self.plan.sharing), set()
+            return
+        self._unopened.pop()
         self._open[number] = len(self.plan.stages) + len(self._to_fetch)
         counts = [0] * len(self._rounds)
         for stage in self.plan.stages:
@@ -187,12 +234,12 @@ class Run:
         return order[k] if k < len(order) else None
 
     def _can(self, firing: Firing) -> bool:
-        stage = self.plan.stages[firing.stage]
+        stage = self.plan.stage(firing.stage)
         if not self._sent[firing.number].issuperset(stage.receives):
             return False
-        return not self.plan.schedule.barrier or (
-            self._place[stage.round] <= self._round[firing.number]
-        )
+        if not self.plan.schedule.barrier or firing.number == self._share:
+            return True
+        return self._place[stage.round] <= self._round[firing.number]
 
     # What it is told.
 
@@ -201,11 +248,13 @@ class Run:
             stage = f"stage {firing.stage} of pass {firing.number}"
             self._end(ProtocolError(f"an engine reported {stage}, which was not asked for"))
             return []
-        worker = self.plan.stages[firing.stage].partition
+        worker = self.plan.stage(firing.stage).partition
         if firing in self._reports or report.incarnation != self._incarnations[worker]:
             return []  # it came before, or of a worker that is no more
         self._reports[firing] = report
         number = firing.number
+        if number == self._share:
+            return self._came(number, moved=False)
         counts = self._in_round[number]
         counts[self._place[self.plan.stages[firing.stage].round]] -= 1
         before = self._round[number]
@@ -270,7 +319,7 @@ class Run:
         return self._stage_of(key).partition
 
     def _title(self, firing: Firing) -> str:
-        stage = self.plan.stages[firing.stage]
+        stage = self.plan.stage(firing.stage)
         of_pass = f" in pass {firing.number}" if len(self._passes) > 1 else ""
         return (
             f"stage {stage.number} ({stage.name}, round {stage.round}) of worker "
@@ -294,24 +343,27 @@ class Run:
         return [Firing(key[0], self._stage_of(key).number) for key in self._missing()]
 
     def _unsent(self, firing: Firing) -> Iterator[bool]:
-        for frame in self.plan.stages[firing.stage].receives:
+        for frame in self.plan.stage(firing.stage).receives:
             sent_by = self.plan.frames[frame].sent_by
             yield sent_by != CALLER and Firing(firing.number, sent_by) not in self._reports
 
-    def _deadlock(self) -> str:
-        """Say for what each worker waits that cannot go on."""
-        waits = []
-        for worker in range(self.plan.partitions):
-            firing = self._upcoming(worker)
-            if firing is not None:
-                waits.append(self._title(firing))
-        return f"the schedule {self.plan.schedule.name!r} cannot go on: {'; '.join(waits)} wait"
 
 
 class Engine(Protocol):
-    """What does commands and reports events: in this process, on Ray, or on a virtual clock."""
+    """What does commands and reports events: in this process, on Ray, or on a virtual clock.
 
+    Attributes:
+        plan: what its workers hold.
+        run: the run's name.
+        incarnations: how often each worker has been started anew.
+        headers: by pass, the bytes of headers of frames that the caller gave and got.
+
+    """
+
+    plan: Plan
+    run: str
     incarnations: tuple[int, ...]
+    headers: dict[int, int]
 
     def do(self, command: Command) -> None:
         """Do a command, or begin to."""
@@ -322,11 +374,18 @@ class Engine(Protocol):
     def ask(self, worker: int, number: int, keys: Sequence[int]) -> Keyed:
         """Return what a worker has found in a pass, by key."""
 
+    def abandon(self) -> None:
+        """Forget what was asked for and has not come."""
+
 
 def drive(run: Run, engine: Engine) -> None:
     """Let an engine do all that a run asks for, until it has ended."""
-    commands = run.start()
-    while not run.ended:
-        for command in commands:
-            engine.do(command)
-        commands = [command for event in engine.wait(run.awaits) for command in run.on(event)]
+    engine.headers.clear()
+    try:
+        commands = run.start()
+        while not run.ended:
+            for command in commands:
+                engine.do(command)
+            commands = [command for event in engine.wait(run.awaits) for command in run.on(event)]
+    finally:
+        engine.abandon()  # of a run that failed there is more to come, which is nobody's

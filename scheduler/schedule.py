@@ -1,31 +1,15 @@
-"""When a node may fire: how far each of its two firings stands from the start, in rounds.
-
-A round is what one worker can do without anything new from elsewhere. Rounds count through the
-forward sweep, the turn at the output, and the backward wave.
-"""
+"""Schedules: when nodes fire in a pass, and in which order each worker does many."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
 
 from ..protocol.errors import PlanError
-from ..protocol.outline import COMPUTED, GIVEN, Ints, Stage
-from .loops import furthest_down, furthest_up
-from .order import Order, in_turn
+from .order import Flow, Order, as_they_come, in_turn
+from .pipeline import gpipe, one_f_one_b, pipeline_rounds
 from .placed import Placed
-
-_NEVER = 2**62
-
-
-class Rounds(NamedTuple):
-    """The round of each node's firing on the way up, and of that on the way down; int64[n]."""
-
-    up: Ints
-    down: Ints
+from .rounds import Rounds, eager_rounds, level_rounds, wave_rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,78 +18,42 @@ class Schedule:
 
     Attributes:
         name: what it is called.
-        barrier: whether all wait for all between rounds.
         rounds: gives the rounds of every node, from where they live.
-        order: gives the firings of each worker, from the stages of a plan, how many partitions
-            it has, and the numbers of the passes.
+        order: gives the firings of each worker, from what a pass is made of, the numbers of the
+            passes, and how many may be open at once (None: as many as it likes).
+        barrier: whether all wait for all between the rounds of a pass.
+        pipeline: whether the workers must need each other one way.
 
     """
 
     name: str
-    barrier: bool
     rounds: Callable[[Placed], Rounds]
-    order: Callable[[Sequence[Stage], int, Sequence[int]], Order] = in_turn
+    order: Callable[[Flow, Sequence[int], int | None], Order]
+    barrier: bool = False
+    pipeline: bool = False
 
 
-def level_rounds(placed: Placed) -> Rounds:
-    """Fire level by level: up through the levels, then one wave a level back down."""
-    up = placed.outline.level.astype(np.int64)
-    return Rounds(up, 2 * up.max() - up)
-
-
-def wave_rounds(placed: Placed) -> Rounds:
-    """Fire level by level; where levels are cut across, first those that others wait for.
-
-    What those send is then on its way while the rest of the level fires.
-    """
-    outline, (up, down) = placed.outline, level_rounds(placed)
-    if not outline.fine:
-        return Rounds(up, down)
-    awaited_up, awaited_down = np.zeros((2, outline.nodes), np.int64)
-    cut = placed.cut
-    awaited_up[cut.source] = 1
-    awaited_down[cut.target[outline.carries[cut.which] > 0]] = 1
-    forward = 2 * up + 1 - awaited_up
-    idle = (outline.kind == GIVEN) & (awaited_up == 0)
-    _wait_for_use(placed, idle, forward)
-    return Rounds(forward, 2 * down + 2 - awaited_down)
-
-
-def eager_rounds(placed: Placed) -> Rounds:
-    """Fire when all has come: a node's round is the most cuts on any path that leads to it."""
-    outline = placed.outline
-    up = furthest_up(outline, placed.partition)
-    _wait_for_use(placed, outline.kind != COMPUTED, up)
-    start = max([int(up[u]) for u in outline.outputs])
-    return Rounds(up, furthest_down(outline, placed.partition, start))
-
-
-def _wait_for_use(placed: Placed, waits: Ints, up: Ints) -> None:
-    """Let these wait for the first round in which they are used: it saves a stage of their own."""
-    source, target = placed.outline.uses
-    partition = placed.partition
-    some = waits[source]
-    source, target = source[some], target[some]
-    needed = np.maximum(up[target] - (partition[source] != partition[target]), 0)
-    up[source] = _NEVER
-    np.minimum.at(up, source, needed)
-
-
-LEVEL, WAVE, EAGER = "level", "wave", "eager"
+LEVEL, WAVE, EAGER, GPIPE, ONE_F_ONE_B = "level", "wave", "eager", "gpipe", "1f1b"
 
 SCHEDULES = {
-    LEVEL: Schedule(LEVEL, True, level_rounds),
-    WAVE: Schedule(WAVE, False, wave_rounds),
-    EAGER: Schedule(EAGER, False, eager_rounds),
+    LEVEL: Schedule(LEVEL, level_rounds, in_turn, barrier=True),
+    WAVE: Schedule(WAVE, wave_rounds, as_they_come),
+    EAGER: Schedule(EAGER, eager_rounds, as_they_come),
+    GPIPE: Schedule(GPIPE, pipeline_rounds, gpipe, pipeline=True),
+    ONE_F_ONE_B: Schedule(ONE_F_ONE_B, pipeline_rounds, one_f_one_b, pipeline=True),
 }
 """``level``: all wait for all after every level. ``wave``: level by level too, but each waits only
 for what it needs; for partitions that cut the levels across, whose levels then keep in step.
-``eager``: in as few rounds as the cuts allow."""
+``eager``: in as few rounds as the cuts allow. ``gpipe``: each worker fires all passes forward, and
+then all back. ``1f1b``: one forward and one back in turn, which holds fewer values."""
 
 
-def schedule_named(name: str) -> Schedule:
-    """Return the schedule of this name."""
+def schedule_named(schedule: str | Schedule) -> Schedule:
+    """Return the schedule of this name; one of the caller's own is what it is."""
+    if isinstance(schedule, Schedule):
+        return schedule
     try:
-        return SCHEDULES[name]
-    except KeyError:
-        raise PlanError(f"there is no schedule {name!r}; choose {', '.join(SCHEDULES)}") from None
+        return SCHEDULES[schedule]
+    except (KeyError, TypeError):
+        known = ", ".join(SCHEDULES)
+        raise PlanError(f"there is no schedule {schedule!r:.40}; choose {known}") from None

@@ -70,7 +70,7 @@ def test_a_room_uses_only_what_it_may(room):
 # The rooms of the protocol, from the ground up: each may use those before it, and itself.
 GROUND = (
     "errors", "arrays", "pytree", "blas", "source_line", "timeline", "wire", "message", "ledger",
-    "outline", "layout", "residents", "optimizers",
+    "outline", "layout", "memory", "record", "parameters", "residents", "optimizers",
 )  # fmt: skip
 ARTICLE = ("parts", "wires", "finite", "checkpoints", "node", "wave", "tensor_nodes", "result")
 FLOORS = [
@@ -158,7 +158,9 @@ def test_no_arrow_of_the_protocol_goes_up():
     assert len(seen) >= 15  # if this finds less, the test has gone blind
 
 
-GROUND_FOR_PLANS = {"errors", "outline", "layout", "message", "ledger", "timeline", "residents"}
+GROUND_FOR_PLANS = {
+    "errors", "outline", "layout", "message", "ledger", "timeline", "residents", "record",
+}  # fmt: skip
 
 
 def test_the_scheduler_knows_a_network_by_its_outline_alone():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from ..graph.graph import Graph
-from ..residents import require_network
+from ..residents import PassOptions, require_network
 from ..result import Result
 from ..scalar.network import Network
 from ..scalar.result import NetworkResult
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 
 @overload
-def backward(graph: Graph, *args: Any, S: Any = None, check_finite: bool = False) -> Result: ...
+def backward(
+    graph: Graph, *args: Any, S: Any = None, check_finite: bool = False, record: bool = False
+) -> Result: ...
 @overload
 def backward(
     graph: Network, *args: Any, S: Any = None, check_finite: bool = False
 ) -> NetworkResult: ...
-def backward(graph: Any, *args: Any, S: Any = None, check_finite: bool = False) -> Any:
+def backward(
+    graph: Any, *args: Any, S: Any = None, check_finite: bool = False, record: bool = False
+) -> Any:
     """Run one pass in this process.
 
     Args:
@@ -30,6 +34,8 @@ def backward(graph: Any, *args: Any, S: Any = None, check_finite: bool = False) 
         S: S at the output, of its shape; at several, in the structure of the function's value. By
             default the article's S = 1, for an output that is one number.
         check_finite: raise NonFiniteError at the first node where a NaN or an infinity arises.
+        record: keep each message's norm and a thumbnail of at most 16 by 16 numbers, for pictures,
+            as ``result.messages``; of a graph only. The pass has the same bits.
 
     Returns:
         The value, the gradients, S at every node, the ledger and the timeline.
@@ -47,7 +53,8 @@ def backward(graph: Any, *args: Any, S: Any = None, check_finite: bool = False) 
     require_network(graph)
     graph.require_dependence()
     bound = graph.bind(args, S)
-    return graph.run_here(bound, check_finite=check_finite, curvature=lambda: curved(graph, args))
+    options = PassOptions(check_finite, record=record and graph.can_record())
+    return graph.run_here(bound, options, lambda: curved(graph, args))
 
 
 def curved(graph: Any, args: tuple[Any, ...]) -> LinearOperator:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Array, settle
 from ..residents import Keyed
 from ..wires import Wires
@@ -63,3 +65,22 @@ class WorkersSums(Mapping[int, Array]):
     def __len__(self) -> int:
         """Return V."""
         return self._graph.num_nodes
+
+
+class CopiesSums(Mapping[int, Array]):
+    """S at every node in several copies of a network: one entry a copy along a leading axis."""
+
+    def __init__(self, copies: Sequence[Mapping[int, Array]]) -> None:
+        self._copies = copies
+
+    def __getitem__(self, node: Any) -> Array:
+        """Return S at a node, of shape [copies, *shape]."""
+        return np.stack([copy[node] for copy in self._copies])
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the ids of the nodes that have an S."""
+        return iter(self._copies[0])
+
+    def __len__(self) -> int:
+        """Return V."""
+        return len(self._copies[0])

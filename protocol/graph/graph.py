@@ -17,7 +17,8 @@ from ..message import FORWARD, SUMS
 from ..node import Instructions, Nodes
 from ..outline import Outline
 from ..parts import CONSTANT, Guard, Leaf, Node
-from ..residents import Returned
+from ..record import Recorded
+from ..residents import PassOptions, Returned
 from ..result import Result, Sums
 from ..timeline import Span
 from ..wave import sweep
@@ -183,22 +184,28 @@ class Graph(Wires):
         self.require_scalar()
         return self.nodes[self.output].dtype.type(1)
 
+    def can_record(self) -> bool:
+        """Return True: each message can be kept."""
+        return True
+
     def run_here(
-        self, bound: BoundGraph, *, check_finite: bool, curvature: Callable[[], Any]
+        self, bound: BoundGraph, options: PassOptions, curvature: Callable[[], Any]
     ) -> Result:
         """Run a pass in this process."""
-        nodes = Nodes(self.instructions, check_finite=check_finite)
+        nodes = Nodes(self.instructions, check_finite=options.check_finite)
+        messages: list[Recorded] = []
+        heard = messages.append if options.record else None
         with one_blas_thread():
             begin = time_ns()
             for leaf, value in bound.values.items():
                 nodes.put(leaf, value)
             nodes.fire(self.instructions.forward)
             turn = time_ns()
-            sweep(nodes, bound.S)
+            sweep(nodes, bound.S, heard=heard)
             end = time_ns()
         nodes.counts.levels = self.wave_levels
         return Result(
-            value=self._value(nodes.values),
+            value=self.value_of(nodes.values),
             grads=self.signature.gradients(bound.structure, nodes.S),
             S=Sums(nodes.S),
             ledger=Ledger.of(self, nodes.counts),
@@ -206,6 +213,7 @@ class Graph(Wires):
                 Span(0, "forward", "compute", begin, turn),
                 Span(0, "backward", "compute", turn, end),
             ],
+            messages=messages,
             curvature=curvature,
         )
 
@@ -216,17 +224,19 @@ class Graph(Wires):
             found[frame.kind].update((key, settle(value)) for key, value in messages)
         sums = found[SUMS]
         return Result(
-            value=self._value({**self.constants, **found[FORWARD]}),
+            value=self.value_of({**self.constants, **found[FORWARD]}),
             grads=self.signature.gradients(bound.structure, sums),
             S=WorkersSums(self, returned.partition, returned.ask, sums),
             ledger=returned.ledger,
             timeline=returned.timeline,
             plan=returned.plan,
             workers=returned.workers,
+            messages=returned.messages,
             curvature=returned.curvature,
         )
 
-    def _value(self, values: Mapping[int, Array]) -> Any:
+    def value_of(self, values: Mapping[int, Array]) -> Any:
+        """Return the outputs' values in the structure of the function's."""
         return self.signature.value([values[u] for u in self.outputs])
 
     def __repr__(self) -> str:

@@ -146,16 +146,10 @@ class Signature:
                 f"the graph was traced with {self.arguments} arguments holding "
                 f"{len(self.leaves)} arrays, and was given {len(args)} holding {len(flat.leaves)}"
             )
-        values = []
-        for leaf, value in zip(self.leaves, flat.leaves, strict=True):
-            node = self.nodes[leaf.node]
-            settled = at_rest(value, leaf.path)
-            if settled.shape != node.shape or settled.dtype != node.dtype:
-                raise ArgumentError(
-                    f"{leaf.path} is {settled.dtype}{list(settled.shape)}, and the graph was "
-                    f"traced with {node.dtype}{list(node.shape)}; trace it again for other shapes"
-                )
-            values.append(settled)
+        values = [
+            self.fitting(leaf, value)
+            for leaf, value in zip(self.leaves, flat.leaves, strict=True)
+        ]
         if len(self.leaves) > 1 and flat.paths() != [leaf.path for leaf in self.leaves]:
             raise ArgumentError(
                 f"the arguments are built otherwise than those that were traced: "
@@ -163,6 +157,17 @@ class Signature:
                 f"{', '.join(leaf.path for leaf in self.leaves)}"
             )
         return values, flat
+
+    def fitting(self, leaf: Leaf, value: Any) -> Array:
+        """Return the value of a leaf at rest, checked against the trace."""
+        node = self.nodes[leaf.node]
+        settled = at_rest(value, leaf.path)
+        if settled.shape != node.shape or settled.dtype != node.dtype:
+            raise ArgumentError(
+                f"{leaf.path} is {settled.dtype}{list(settled.shape)}, and the graph was "
+                f"traced with {node.dtype}{list(node.shape)}; trace it again for other shapes"
+            )
+        return settled
 
     def S_at(self, u: int, S: Array) -> Array:
         """Return the S that the caller gives an output, checked and at rest."""

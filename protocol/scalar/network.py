@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, BackwaveError, CycleError
-from ..residents import Returned
+from ..residents import PassOptions, Returned
 from .bound import BoundScalars, bind
 from .given import Activations, Given
 from .make.checks import one_each, real_numbers, require_finite
@@ -389,13 +389,20 @@ class Network(Whole):
 
         return Scratch()
 
+    def can_record(self) -> bool:
+        """Raise ArgumentError: there may be millions of messages."""
+        raise ArgumentError(
+            "record=True keeps every message of a traced graph, and this is a bw.Network; its "
+            "messages are S at the target times the weight: see result.S and weight_gradient"
+        )
+
     def run_here(
-        self, bound: BoundScalars, *, check_finite: bool, curvature: Callable[[], Any]
+        self, bound: BoundScalars, options: PassOptions, curvature: Callable[[], Any]
     ) -> NetworkResult:
         """Run a pass in this process."""
         from .one_pass import run_here
 
-        return run_here(self, self._scratch, bound, check_finite=check_finite)
+        return run_here(self, self._scratch, bound, check_finite=options.check_finite)
 
     def result(self, bound: BoundScalars, returned: Returned) -> NetworkResult:
         """Return the result of a pass over partitions."""

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..ledger import Counts
+from ..memory import Memory
 from ..message import BACKWARD, FORWARD, SUMS, Message
 from ..outline import PlannedFrame, Stage
-from ..residents import Device, Keyed
+from ..parameters import CopySums, Parameters
+from ..record import Recorded
+from ..residents import Device, Keyed, PassOptions, Work
 from .blocks import Blocks
 from .kernels.array_blocks import ArrayBlocks, Library
 from .kernels.on_host import host_blocks
@@ -29,7 +32,9 @@ class ScalarPart:
         """How many nodes those are."""
         return self.piece.nodes
 
-    def residents(self, whole: None, device: Device) -> ScalarNodes:
+    def residents(
+        self, whole: None, device: Device, parameters: Parameters, work: Work
+    ) -> ScalarNodes:
         """Let the nodes live on a device."""
         return ScalarNodes(self.piece, device)
 
@@ -49,15 +54,23 @@ class ScalarNodes:
         self._first = ArrayBlocks(piece, Library(*library)) if library else host_blocks(piece)
         self._free = [self._first]
         self._levels: dict[int, frozenset[int]] = {}
+        self.memory = Memory()
+        self.sums = CopySums()
 
-    def open(self, *, check_finite: bool) -> ScalarPass:
-        """Begin a pass."""
+    def begin(self) -> None:
+        """Begin a run of several passes."""
+        self.memory.begin()
+
+    def open(self, copy: int, options: PassOptions) -> ScalarPass:
+        """Begin a pass: its arrays are there as a whole, with a value for each node."""
         blocks = self._free.pop() if self._free else self._first.another()
-        blocks.begin(check_finite=check_finite)
+        blocks.begin(check_finite=options.check_finite)
+        self.memory.hold(_BYTES * self.piece.nodes)
         return ScalarPass(self, blocks)
 
     def close(self, ended: ScalarPass) -> None:
         """End a pass: its arrays are free for the next."""
+        self.memory.free(_BYTES * self.piece.nodes)
         self._free.append(ended.blocks)
 
     def levels(self, stage: Stage) -> frozenset[int]:
@@ -148,12 +161,20 @@ class ScalarPass:
         """Return S or gradients, of all nodes or edges here."""
         return [(what, self.blocks.found(what)) for what in keys]
 
+    def recorded(self) -> list[Recorded]:
+        """Return nothing: who asks for records of scalar networks is refused before."""
+        return []
+
     def counted(self) -> Counts:
         """Return what was counted since this was asked last."""
         counts = self.blocks.counted()
         counts.retransmissions, self._dropped = self._dropped, 0
         counts.levels, self._fired = self._fired, frozenset()
         return counts
+
+
+_BYTES = 8
+"""Of a value."""
 
 
 def _low(blocks: Sequence[int]) -> int:

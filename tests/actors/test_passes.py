@@ -17,6 +17,7 @@ from backwave.protocol.ledger import Counts
 from backwave.protocol.message import CALLER, FORWARD
 from backwave.protocol.scalar.kernels.fused_blocks import FusedBlocks
 from backwave.protocol.scalar.piece import BIASES, S_OF_NODES, WEIGHTS
+from backwave.protocol.residents import PassOptions
 from backwave.scheduler.events import Fetch, Fetched, Fire, Fired, Give
 from backwave.scheduler.order import Firing
 from backwave.scheduler.run import Passing
@@ -60,7 +61,7 @@ class Interleaved:
                 self.counts[event.firing.number] += event.report.counts
 
     def _fire(self, number, stage, first):
-        self.engine.do(Fire(Firing(number, stage.number), False, first))
+        self.engine.do(Fire(Firing(number, stage.number), first, PassOptions()))
         for frame in (self.plan.frames[sent] for sent in stage.sends):
             if frame.receiver == CALLER:
                 self.engine.do(Fetch(number, frame))
@@ -139,18 +140,18 @@ def test_a_pass_is_closed_where_a_worker_hears_that_it_is_over():
     passes = Interleaved(the_plan, [graph.bind((x,), None), graph.bind((2 * x,), None)], 0)
     worker = passes.engine.workers[0]
     here = [u for u in the_plan.nodes_of(0) if graph.on_network[u]]
-    closed, kept = (weakref.ref(worker._passes[number].nodes) for number in (0, 1))
+    closed, kept = (weakref.ref(worker._loaded["run"].passes[number].nodes) for number in (0, 1))
     stage = next(stage for stage in the_plan.stages if stage.partition == 0)
     again = Interleaved(the_plan, [graph.bind((x,), None)], 0)  # for a frame of its own run
     with pytest.raises(ProtocolError, match="did not receive"):
-        worker.fire(Firing(2, stage.number), False, 1)
+        worker.fire("run", Firing(2, stage.number), 1, PassOptions())
     assert again.counts[0].messages == graph.num_edges
     with pytest.raises(ProtocolError, match="worker 0 has run pass 2 since pass 0; read S before"):
-        worker.find(0, here)
+        worker.find("run", 0, here)
     assert closed() is None  # and its arrays are gone with it
     assert kept() is not None
     reference = bw.backward(graph, 2 * x).S
-    for u, S in worker.find(1, here).open()[1]:
+    for u, S in worker.find("run", 1, here).open()[1]:
         assert bits(S) == bits(reference[u])
 
 

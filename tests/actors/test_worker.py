@@ -11,6 +11,7 @@ from backwave.actors.worker import Worker, assignments
 from backwave.protocol.errors import ProtocolError, WireError
 from backwave.protocol.graph import shipped
 from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Address, Frame, Header
+from backwave.protocol.residents import PassOptions
 from backwave.scheduler.order import Firing
 
 RUN = "this run"
@@ -28,7 +29,9 @@ GRADIENT = 2 * X * np.tanh(W) / np.cosh(W) ** 2
 
 def fire(worker, stage, *frames, number=1, first=None):
     """Let a worker fire in a pass, which is the only one that is open unless another is first."""
-    return worker.fire(Firing(number, stage), False, number if first is None else first, *frames)
+    return worker.fire(
+        RUN, Firing(number, stage), number if first is None else first, PassOptions(), *frames
+    )
 
 
 class Setting:
@@ -216,9 +219,9 @@ def test_a_new_pass_begins_with_nothing_of_the_old(setting):
 def test_sums_are_of_the_last_pass_only(setting):
     setting.finish(setting.back)
     w = setting.plan.graph.leaves[0].node
-    require_gradient(setting.lower.find(1, [w]))
+    require_gradient(setting.lower.find(RUN, 1, [w]))
     with pytest.raises(ProtocolError, match="worker 0 has run pass 1 since pass 0"):
-        setting.lower.find(0, [w])
+        setting.lower.find(RUN, 0, [w])
 
 
 def test_a_worker_without_a_partition_says_so():
@@ -227,7 +230,7 @@ def test_a_worker_without_a_partition_says_so():
     with pytest.raises(ProtocolError, match="before it was given a partition"):
         fire(worker, 0)
     with pytest.raises(ProtocolError, match="before it was given a partition"):
-        worker.find(0, [0])
+        worker.find(RUN, 0, [0])
 
 
 def test_a_stage_of_another_worker_is_refused(setting):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import backwave as bw
 from backwave.protocol.arrays import nbytes
 from backwave.protocol.errors import IndependentOutputError, LedgerError, NotScalarError, PlanError
+from backwave.protocol.ledger import Counts
 from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS
 from backwave.protocol.parts import CONSTANT, LEAF
 from backwave.scheduler.placed import Placed
@@ -314,6 +315,11 @@ COUNTS = {
     "payload_bytes": "payload bytes",
     "forward_frames": "forward frames",
     "forward_bytes": "forward bytes",
+    "parameter_frames": "parameter frames",
+    "parameter_bytes": "parameter bytes",
+    "copy_sums": "copy sums",
+    "caller_frames": "caller frames",
+    "caller_bytes": "caller bytes",
     "waves": "waves",
 }
 
@@ -324,10 +330,11 @@ def test_a_run_is_held_to_its_plan(network, schedule):
     graph, args = network
     the_plan = bw.plan(graph, 2, schedule=schedule)
     ledger = bw.run_locally(the_plan, *args).ledger
-    the_plan.hold(ledger)
+    beside = Counts(caller_bytes=ledger.caller_bytes - the_plan.traffic.caller_bytes)
+    the_plan.hold(ledger, beside)
     for count, name in COUNTS.items():
         planned = getattr(ledger, count)
         more = {"levels": ledger.levels | {-1}} if count == "waves" else {count: planned + 1}
         other = replace(ledger, **more)
         with pytest.raises(LedgerError, match=f"{name}: {planned + 1} counted, {planned} planned"):
-            the_plan.hold(other)
+            the_plan.hold(other, beside)

@@ -97,7 +97,7 @@ def test_a_worker_fires_in_the_order_of_its_schedule():
     the_plan = plan("wave", granularity="scattered")
     _, commands = started(the_plan, passes=(0, 1, 2))
     fired = [command.firing for command in commands if isinstance(command, Fire)]
-    for worker, order in enumerate(the_plan.schedule.order(the_plan.stages, 3, [0, 1, 2])):
+    for worker, order in enumerate(the_plan.schedule.order(the_plan.flow, [0, 1, 2], None)):
         assert [f for f in fired if the_plan.stages[f.stage].partition == worker] == list(order)
 
 

@@ -1,0 +1,561 @@
+"""A session: parameters that stay on their workers, and steps that send data only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..protocol.arrays import Array, settle
+from ..protocol.derivatives.gradient_network import hvp_network
+from ..protocol.errors import ArgumentError, BackwaveError, ClusterError, PlanError
+from ..protocol.graph.found import CopiesSums, WorkersSums
+from ..protocol.graph.graph import Graph, require_graph
+from ..protocol.graph.tied import COMBINE, MEAN, Tied
+from ..protocol.ledger import Counts, Ledger
+from ..protocol.message import PARAMETERS, Address, Frame
+from ..protocol.parameters import Optimizer, Update
+from ..protocol.residents import Keyed, PassOptions
+from ..protocol.result import StepResult
+from ..protocol.timeline import Span
+from ..scheduler.events import Report
+from ..scheduler.make_plan import Staying, plan
+from ..scheduler.order import Firing, Order
+from ..scheduler.partition import LEVELS, Mapped
+from ..scheduler.plan import CPU, Plan
+from ..scheduler.run import Engine, Passing, Run, drive
+from ..scheduler.schedule import Schedule
+from ..scheduler.waits import require_possible
+from .crew import Crew, LocalCrew
+from .execute import new_run, sent_messages, shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a session plans and runs: see :meth:`Cluster.session`."""
+
+    workers: int
+    gpus: int = 0
+    schedule: str | Schedule | None = None
+    micro_batches: int = 1
+    combine: str = MEAN
+    chunks: int = 1
+    partitioner: str | Mapped | None = None
+    granularity: str = "partition"
+    combiner: bool = False
+    in_flight: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        for name in ("micro_batches", "in_flight", "chunks"):
+            given = getattr(self, name)
+            if given is not None and (type(given) is not int or given < 1):
+                raise ArgumentError(f"{name}={given!r:.40}: give a whole number from 1")
+        if self.combine not in COMBINE:
+            raise ArgumentError(f"combine={self.combine!r:.40}: choose 'mean' or 'sum'")
+        if self.chunks != 1:
+            raise PlanError(
+                f"chunks={self.chunks}: no schedule here gives a worker several chunks; leave it 1"
+            )
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """A network that the workers hold: how its arguments are given, and who runs it.
+
+    Attributes:
+        number: that of the next pass.
+        shared: the version of the parameters that workers have which borrow them.
+        copies: how many made a pass in the last step.
+        order: the firings of each worker, with passes counted from 0.
+
+    """
+
+    tied: Tied
+    plan: Plan
+    engine: Engine
+    number: int = 1
+    shared: int = -1
+    copies: int = 0
+    order: Order | None = None
+
+
+class Session:
+    """Parameters that stay where they live, and passes of copies of a network over them.
+
+    Made by :func:`session` or :meth:`Cluster.session`, and used as a context manager.
+
+    Attributes:
+        graph: the network of one copy.
+        plan: where its nodes live.
+
+    """
+
+    def __init__(
+        self, graph: Graph, params: Any, argnums: int | tuple[int, ...] | None,
+        settings: Settings, crew: Crew,
+    ) -> None:
+        require_graph(graph)
+        graph.require_dependence()
+        self.graph = graph
+        self._argnums = argnums
+        self._settings = settings
+        self._crew = crew
+        self._name = new_run()
+        self._closed = False
+        self._version = 0
+        self._last: _Loaded | None = None
+        tied = Tied(graph, argnums)
+        values, self._structure = tied.split(params)
+        self.plan = self._planned(tied, None)
+        order = self._order(self.plan)  # what cannot work costs no workers
+        self._homes = [int(self.plan.partition[node]) for node in tied.nodes]
+        engine = crew.engine(self.plan, self._name)
+        self._loaded: dict[Graph, _Loaded] = {
+            graph: _Loaded(tied, self.plan, engine, order=order)
+        }
+        self._give(dict(enumerate(values)), self._homes)
+
+    def __enter__(self) -> Session:
+        """Return the session."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the workers forget it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let the workers forget the parameters and the plans. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._crew.require_there()
+            partitions = max(each.plan.partitions for each in self._loaded.values())
+            self._crew.call("end", {p: (self._name,) for p in range(partitions)})
+        except ClusterError:
+            pass  # they are gone, and what they kept is
+
+    # Steps.
+
+    def backward(
+        self,
+        *data: Any,
+        S: Any = None,
+        grads: bool = False,
+        keep_S: bool = False,
+        graph: Graph | None = None,
+        check_finite: bool = False,
+        record: bool = False,
+    ) -> StepResult:
+        """Run a pass of each copy, with the data given and the parameters that stay.
+
+        Args:
+            *data: for each argument that is no parameter, in order, its values: with
+                ``micro_batches=m`` above 1 each array has a leading axis of m, or is a list of m.
+            S: S at the outputs of each copy, in the structure of the function's value; by default
+                the article's 1. With ``combine="mean"`` it is multiplied by 1/m.
+            grads: whether the gradients are fetched, as :meth:`gradients` does.
+            keep_S: whether S is kept at every node until the next step.
+            graph: another network over the same parameters (a short last batch, a longer sequence).
+            check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
+            record: keep each message's norm and thumbnail.
+
+        Returns:
+            The value, the checked ledger, the timeline, each worker's share.
+
+        Raises:
+            ArgumentError: the data, or S, do not fit.
+            PlanError: the network cannot be planned so, or the schedule would never end.
+            BackwaveError: as :func:`backwave.backward`, from whichever worker it arose on.
+
+        Example:
+            ``result = session.backward(x, y); session.update(bw.optimizers.sgd(0.1))``
+
+        """
+        loaded = self._of(self.graph if graph is None else graph)
+        options = PassOptions(check_finite, keep_S, record)
+        self._last = None  # if the step fails, nobody has its sums
+        result = self._step(loaded, data, S, options)
+        self._last = loaded
+        if grads:
+            found, fetched = self._fetch_sums(loaded)
+            result.grads = found
+            result.ledger.caller_frames += fetched.caller_frames
+            result.ledger.caller_bytes += fetched.caller_bytes
+        return result
+
+    def gradients(self) -> Any:
+        """Return S at the parameters: the sum over the copies of the last step, in copy order.
+
+        Returns:
+            In the structure of the parameters; None at those that do not vary.
+
+        Raises:
+            ArgumentError: no step has come to its end.
+
+        """
+        return self._fetch_sums(self._stepped("gradients()"))[0]
+
+    def params(self) -> Any:
+        """Return the parameters as they are now, in the structure in which they were given."""
+        self._require_open()
+        homes = sorted(set(self._homes))
+        frames = self._call("parameters", {p: (self._name, p) for p in homes})
+        found: dict[int, Array] = {}
+        for frame in frames.values():
+            found.update((key, _own(value)) for key, value in Frame(*frame).open()[1])
+        return self._of(self.graph).tied.structured(self._structure, found)
+
+    def update(self, optimizer: Optimizer, *, frozen: Any = None) -> None:
+        """Change each parameter where it lives, by the sums of the last step; all or none.
+
+        Args:
+            optimizer: ``(param, S, state, step) -> (param, state)`` of NumPy functions, such as
+                ``bw.optimizers.adam(1e-3)``. It is called once for each leaf that varies, with
+                views that cannot be written; step counts that leaf's updates from 1, and state is
+                None at first. It travels to the workers.
+            frozen: a pytree of truth values in the structure of the parameters: True where a leaf
+                stays as it is.
+
+        Raises:
+            ArgumentError: the optimizer failed or returned something else, or no step has been run
+                since the last update. No parameter has changed then.
+
+        """
+        loaded = self._stepped("update()")
+        if not callable(optimizer):
+            raise ArgumentError(
+                f"{optimizer!r:.60} is no optimizer: give a function "
+                f"(param, S, state, step) -> (param, state), such as bw.optimizers.sgd(0.1)"
+            )
+        keys = loaded.tied.thawed(self._structure, frozen)
+        update = Update(optimizer, loaded.copies, keys, loaded.tied.names())
+        homes = sorted({self._homes[key] for key in keys.values()})
+        run = loaded.engine.run
+        try:
+            self._call("update", {p: (run, update) for p in homes})
+        except ClusterError:
+            raise
+        except BackwaveError:
+            self._call("undo", {p: (self._name,) for p in homes})
+            raise
+        self._last = None
+        self._version += 1
+
+    def hvp(self, v: Any, *data: Any, check_finite: bool = False) -> StepResult:
+        """Run a Hessian-vector product: a wave through the network of ⟨∇f, v⟩, for each copy.
+
+        Args:
+            v: a direction in the structure of the parameters; None, or anything, at those that do
+                not vary.
+            *data: as :meth:`backward` takes it.
+            check_finite: raise NonFiniteError at the first node where a NaN or infinity arises.
+
+        Returns:
+            A result whose ``grads`` are the Hessian of the mean (or sum) over copies times v, in
+            the structure of the parameters, and whose ``value`` is ⟨∇f, v⟩.
+
+        Raises:
+            ArgumentError: v has another structure or shape than the parameters.
+            IndependentOutputError: f is linear: its Hessian is 0, and there is nothing to send.
+
+        """
+        tied = self._of(self.graph).tied
+        directions = tied.directions(self._structure, v)
+        loaded = self._of(hvp_network(self.graph), beside=[key for key, _ in directions])
+        behind = len(tied.parameters)
+        sent = self._give(
+            {behind + k: given for k, (_, given) in enumerate(directions)},
+            [self._homes[key] for key, _ in directions],
+        )
+        loaded.shared = -1  # v is another each time
+        result = self._step(loaded, data, None, PassOptions(check_finite, keep_S=False))
+        result.grads, fetched = self._fetch_sums(loaded)
+        for counts in (sent, fetched):
+            result.ledger.caller_frames += counts.caller_frames
+            result.ledger.caller_bytes += counts.caller_bytes
+        return result
+
+    # Networks, and who holds them.
+
+    def _of(self, graph: Graph, beside: Sequence[int] = ()) -> _Loaded:
+        """Return a network that the workers hold; one that is new is planned and loaded.
+
+        ``beside`` are the parameters next to which directions live, for a network that takes them.
+        """
+        self._require_open()
+        if graph not in self._loaded:
+            require_graph(graph)
+            graph.require_dependence()
+            first = self._loaded[self.graph].tied
+            tied = first.of(graph) if not beside else first.of_product(graph)
+            homes = [*self._homes, *(self._homes[key] for key in beside)]
+            planned = self._planned(tied, homes)
+            engine = self._crew.engine(planned, self._name)
+            kept = [*self._loaded.items(), (graph, _Loaded(tied, planned, engine))]
+            self._loaded = dict(kept)
+        return self._loaded[graph]
+
+    def _planned(self, tied: Tied, homes: Sequence[int] | None) -> Plan:
+        settings = self._settings
+        partitioner = settings.partitioner
+        if homes is not None and not (partitioner is None or callable(partitioner)):
+            partitioner = LEVELS  # what names nodes of one network fits no other
+        made = plan(
+            tied.graph,
+            settings.workers,
+            settings.granularity,
+            partitioner,
+            settings.schedule,
+            settings.gpus if homes is None else 0,
+            settings.combiner,
+            parameters=Staying(tied.nodes, homes),
+        )
+        if homes is None:
+            return made
+        devices = (*self.plan.devices, *(CPU,) * made.partitions)[: made.partitions]
+        return replace(made, devices=devices)
+
+    def _order(self, the_plan: Plan) -> Order:
+        """Return the firings of the copies, which can be run to their end.
+
+        Raises:
+            PlanError: they cannot; names the cycle of what waits for what.
+
+        """
+        settings = self._settings
+        numbers = range(settings.micro_batches)
+        order = the_plan.schedule.order(the_plan.flow, numbers, settings.in_flight)
+        require_possible(the_plan, order, settings.in_flight)
+        return order
+
+    def _give(self, values: Mapping[int, Array], homes: Sequence[int]) -> Counts:
+        """Send values of parameters, by key, to where they live; return what that counts."""
+        frames: dict[int, list[tuple[int, Array]]] = {}
+        for (key, value), home in zip(values.items(), homes, strict=True):
+            frames.setdefault(home, []).append((key, value))
+        sent = {
+            home: Frame.of(PARAMETERS, pairs, Address(receiver=home))
+            for home, pairs in frames.items()
+        }
+        self._call("keep", {home: (self._name, frame) for home, frame in sent.items()})
+        return _called(sent.values())
+
+    def _call(self, method: str, given: Mapping[int, tuple[Any, ...]]) -> dict[int, Any]:
+        try:
+            return self._crew.call(method, given)
+        except (ClusterError, KeyboardInterrupt) as error:
+            self._crew.failed(error)
+            raise
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ClusterError("the session is closed; use it inside `with ... as session:`")
+        self._crew.require_there()
+
+    # A step.
+
+    def _step(
+        self, loaded: _Loaded, data: tuple[Any, ...], S: Any, options: PassOptions
+    ) -> StepResult:
+        settings = self._settings
+        copies = settings.micro_batches
+        bounds = loaded.tied.bind(data, copies, S, settings.combine)
+        if loaded.order is None:
+            loaded.order = self._order(loaded.plan)
+        step = _Step(loaded, copies, loaded.number)
+        loaded.number += 1 + copies
+        loaded.copies = copies
+        shares_now = bool(loaded.plan.sharing) and loaded.shared != self._version
+        passes = [Passing(step.first + k, bound, options) for k, bound in enumerate(bounds)]
+        try:
+            run = Run(
+                loaded.plan,
+                passes,
+                incarnations=loaded.engine.incarnations,
+                in_flight=settings.in_flight,
+                share=step.share if shares_now else None,
+                order=step.order,
+            )
+            drive(run, loaded.engine)
+            result = step.result(run, shares_now, settings.combine)
+        except (ClusterError, KeyboardInterrupt) as error:
+            self._crew.failed(error)
+            raise
+        loaded.shared = self._version
+        if options.keep_S:
+            result.S = step.sums()
+        return result
+
+    def _stepped(self, what: str) -> _Loaded:
+        """Return the network of the last step, whose sums nobody has used."""
+        self._require_open()
+        if self._last is None:
+            raise ArgumentError(
+                f"{what} needs the sums of a step: run backward(...) to its end first, and again "
+                f"after each update"
+            )
+        return self._last
+
+    def _fetch_sums(self, loaded: _Loaded) -> tuple[Any, Counts]:
+        """Return S at the parameters in their structure, and what fetching it counts."""
+        tied, on_network = loaded.tied, loaded.tied.graph.on_network
+        keys = {node: key for node, key in tied.keys().items() if key < len(self._homes)}
+        homes = sorted({self._homes[key] for node, key in keys.items() if on_network[node]})
+        given = {p: (loaded.engine.run, loaded.copies) for p in homes}
+        frames = [Frame(*frame) for frame in self._call("copy_sums", given).values()]
+        found = {keys[u]: _own(S) for frame in frames for u, S in frame.open()[1]}
+        for node, key in keys.items():
+            if key not in found:  # no path leads from it to an output
+                known = tied.graph.nodes[node]
+                found[key] = settle(np.zeros(known.shape, known.dtype))
+        structured = self._loaded[self.graph].tied.structured(self._structure, found)
+        return structured, _called(frames)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The passes of one step, by number: parameters are shared first, then copies pass."""
+
+    loaded: _Loaded
+    copies: int
+    share: int
+
+    @property
+    def first(self) -> int:
+        """The number of the first copy's pass."""
+        return self.share + 1
+
+    @property
+    def order(self) -> Order:
+        """The firings of all copies."""
+        assert self.loaded.order is not None
+        first = self.first
+        return tuple(
+            tuple(Firing(first + number, stage) for number, stage in some)
+            for some in self.loaded.order
+        )
+
+    def result(self, run: Run, shared: bool, combine: str) -> StepResult:
+        """Return what the step gives, with its ledger checked."""
+        the_plan, tied = self.loaded.plan, self.loaded.tied
+        outcomes = [run.outcome(self.first + k) for k in range(self.copies)]
+        before = run.outcome(self.share).reports if shared else []
+        reports = [report for outcome in outcomes for report in outcome.reports]
+        for outcome in outcomes:  # each pass meets the closed forms by itself
+            Ledger.of(tied.graph, _total(outcome.reports), the_plan.cut_edges)
+        values = [tied.value(outcome.frames) for outcome in outcomes]
+        return StepResult(
+            value=tied.together(values, combine),
+            values=values,
+            grads=None,
+            S=None,
+            ledger=self._ledger([*before, *reports], shared),
+            timeline=self._timeline([*before, *reports]),
+            plan=the_plan,
+            workers=shares(the_plan, [*before, *reports]),
+            messages=[
+                each
+                for copy, outcome in enumerate(outcomes)
+                for each in sent_messages(outcome.reports, copy)
+            ],
+        )
+
+    def _ledger(self, reports: Sequence[Report], shared: bool) -> Ledger:
+        the_plan, tied = self.loaded.plan, self.loaded.tied
+        ledger = Ledger.of(tied.graph, _total(reports), the_plan.cut_edges, self.copies)
+        summed = sum(tied.graph.on_network[node] for node in the_plan.parameters)
+        headers = sum(self.loaded.engine.headers.values())
+        beside = Counts(copy_sums=(self.copies - 1) * summed, caller_bytes=headers)
+        the_plan.hold(ledger, beside + the_plan.shared if shared else beside)
+        return ledger
+
+    def _timeline(self, reports: Sequence[Report]) -> list[Span]:
+        spans = [span for report in reports for span in report.spans]
+        for span in spans:
+            number = span.details.pop("pass") - self.first
+            if number >= 0:
+                span.details["pass"] = number
+        return sorted(spans, key=lambda span: span.start)
+
+    def sums(self) -> Mapping[int, Array]:
+        """Return S at every node in every copy."""
+        engine, the_plan = self.loaded.engine, self.loaded.plan
+
+        def asking(number: int) -> Callable[[int, Sequence[int]], Keyed]:
+            return lambda worker, keys: engine.ask(worker, number, keys)
+
+        copies = [
+            WorkersSums(self.loaded.tied.graph, the_plan.partition, asking(self.first + k), {})
+            for k in range(self.copies)
+        ]
+        return copies[0] if self.copies == 1 else CopiesSums(copies)
+
+
+def _total(reports: Iterable[Report]) -> Counts:
+    return sum((report.counts for report in reports), Counts())
+
+
+def _called(frames: Iterable[Frame]) -> Counts:
+    """Return what frames from or to the caller count."""
+    sizes = [len(frame.header) + frame.payload_bytes for frame in frames]
+    return Counts(caller_frames=len(sizes), caller_bytes=sum(sizes))
+
+
+def _own(value: Array) -> Array:
+    """Return an array that nobody else has."""
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
+
+
+def session(
+    graph: Graph,
+    params: Any,
+    *,
+    argnums: int | tuple[int, ...] | None = 0,
+    workers: int = 1,
+    gpus: int = 0,
+    schedule: str | Schedule | None = None,
+    micro_batches: int = 1,
+    combine: str = MEAN,
+    chunks: int = 1,
+    partitioner: str | Mapped | None = None,
+    granularity: str = "partition",
+    combiner: bool = False,
+    in_flight: int | None = None,
+) -> Session:
+    """Make a session in this process, without Ray: as :meth:`Cluster.session`, with the same bits.
+
+    Args:
+        graph: the network of one copy.
+        params: the arguments ``argnums`` of the trace.
+        argnums: which those are.
+        workers, gpus: how many, as :func:`plan` takes them.
+        schedule, micro_batches, combine, chunks, partitioner, granularity, combiner, in_flight:
+            see :meth:`Cluster.session`.
+
+    Example:
+        ``with bw.session(graph, params, micro_batches=4) as s: s.backward(x, y, grads=True).grads``
+
+    """
+    settings = Settings(
+        workers=workers,
+        gpus=gpus,
+        schedule=schedule,
+        micro_batches=micro_batches,
+        combine=combine,
+        chunks=chunks,
+        partitioner=partitioner,
+        granularity=granularity,
+        combiner=combiner,
+        in_flight=in_flight,
+    )
+    return Session(graph, params, argnums, settings, LocalCrew())

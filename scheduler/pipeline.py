@@ -1,0 +1,143 @@
+"""Pipelines: each worker fires forward once a pass and back once, and waves follow one another.
+
+A worker's rank is the longest path of workers below it: 0 for those that need nothing from
+elsewhere. Micro-batches climb the ranks, and their waves come down again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..protocol.errors import PlanError
+from ..protocol.outline import Ints, Outline
+from .order import Firing, Flow, Order
+from .placed import Placed
+from .rounds import Rounds
+
+
+def pipeline_rounds(placed: Placed) -> Rounds:
+    """Fire as a pipeline does: a rank's forward round is its number, and waves come back down.
+
+    A parameter that does not live with the lowest rank that uses it sums in a round of its own.
+
+    Raises:
+        PlanError: the partitions need each other in a circle, which is named.
+
+    """
+    outline, lives = placed.outline, placed.partition
+    ranks = _ranks(placed, np.zeros(outline.nodes, bool))
+    top = 2 * int(ranks.max()) + 1
+    up = ranks[lives]
+    down = top - up
+    cut = placed.cut
+    sends = outline.carries[cut.which] > 0
+    source, target = cut.source[sends], cut.target[sends]
+    down[source[ranks[lives[source]] >= ranks[lives[target]]]] = top + 1
+    return Rounds(up, down)
+
+
+def low_homes(outline: Outline, partition: Ints, partitions: int, free: Ints) -> Ints:
+    """Let leaves live with the lowest rank that uses them: those that are marked in ``free``."""
+    ranks = _ranks(Placed(outline, partition, partitions), free)
+    source, target = outline.uses
+    some = free[source]
+    source, user = source[some], partition[target[some]]
+    never = partitions * partitions
+    home = np.full(outline.nodes, never)
+    np.minimum.at(home, source, ranks[user] * partitions + user)
+    return np.where(home < never, home % partitions, partition)
+
+
+def _ranks(placed: Placed, without: Ints) -> Ints:
+    """Return the rank of each partition; values of the nodes ``without`` do not count.
+
+    Nor do those of parameters, which are there before a pass begins.
+    """
+    below = _below(placed, without)
+    ranks = np.zeros(placed.partitions, np.int64)
+    done: set[int] = set()
+    while len(done) < placed.partitions:
+        free = [p for p, needs in enumerate(below) if p not in done and needs <= done]
+        if not free:
+            raise PlanError(_circle([needs - done for needs in below], done))
+        for p in free:
+            ranks[p] = max((ranks[q] + 1 for q in below[p]), default=0)
+        done.update(free)
+    return ranks
+
+
+def _below(placed: Placed, without: Ints) -> list[set[int]]:
+    """Return for each partition those from which it needs values."""
+    cut, lives = placed.cut, placed.partition
+    counts = ~(placed.outline.stays | without)[cut.source]
+    pair = lives[cut.target[counts]] * placed.partitions + lives[cut.source[counts]]
+    below: list[set[int]] = [set() for _ in range(placed.partitions)]
+    for each in np.unique(pair).tolist():
+        needs, of = divmod(each, placed.partitions)
+        below[needs].add(of)
+    return below
+
+
+def _circle(below: Sequence[set[int]], done: set[int]) -> str:
+    at = next(p for p in range(len(below)) if p not in done)
+    path: list[int] = []
+    while at not in path:
+        path.append(at)
+        at = min(below[at])
+    circle = [*path[path.index(at) :], at]
+    return (
+        f"a pipeline's workers must need each other one way, and here worker "
+        f"{', which needs values of worker '.join(map(str, circle))}; "
+        f"use partitioner 'levels', a mapping without a circle, or schedule 'eager'"
+    ).replace(", which needs", " needs", 1)
+
+
+def gpipe(flow: Flow, passes: Sequence[int], in_flight: int | None) -> Order:
+    """All passes forward, and then all back: every worker holds the values of all of them.
+
+    Huang and others, GPipe, 2019.
+    """
+    return tuple(
+        tuple(Firing(n, stage) for kind in kinds for n in passes for stage in kind)
+        for kinds in _by_kind(flow)
+    )
+
+
+def one_f_one_b(flow: Flow, passes: Sequence[int], in_flight: int | None) -> Order:
+    """After a worker has filled the ranks above, one forward and one back in turn.
+
+    Rank r of p holds the values of p - r passes at most. Narayanan and others, PipeDream, 2019;
+    PipeDream-Flush, 2021.
+    """
+    kinds = _by_kind(flow)
+    turn = _turn(flow)
+    order = []
+    for forward, backward, late in kinds:
+        first = min((flow.stages[s].round for s in forward), default=turn - 1)
+        warm = min(turn - first, len(passes))
+        mine = [Firing(n, s) for n in passes[:warm] for s in forward]
+        for k, n in enumerate(passes):
+            mine += [Firing(n, s) for s in backward]
+            mine += [Firing(later, s) for later in passes[k + warm : k + warm + 1] for s in forward]
+        order.append((*mine, *(Firing(n, s) for n in passes for s in late)))
+    return tuple(order)
+
+
+def _turn(flow: Flow) -> int:
+    """Return how many ranks there are, which is the first round in which waves come back."""
+    rounds = [stage.round for stage in flow.stages if stage.backward]
+    return min(rounds, default=1)
+
+
+def _by_kind(flow: Flow) -> list[tuple[list[int], list[int], list[int]]]:
+    """Return the stages of each worker: forward, backward, and those that only sum, at the end."""
+    turn = _turn(flow)
+    kinds: list[tuple[list[int], list[int], list[int]]] = [
+        ([], [], []) for _ in range(flow.partitions)
+    ]
+    for stage in flow.stages:
+        kind = 0 if stage.round < turn else 1 if stage.round < 2 * turn else 2
+        kinds[stage.partition][kind].append(stage.number)
+    return kinds
