@@ -95,8 +95,12 @@ class Session:
     """
 
     def __init__(
-        self, graph: Graph, params: Any, argnums: int | tuple[int, ...] | None,
-        settings: Settings, crew: Crew,
+        self,
+        graph: Graph,
+        params: Any,
+        argnums: int | tuple[int, ...] | None,
+        settings: Settings,
+        crew: Crew,
     ) -> None:
         require_graph(graph)
         graph.require_dependence()
@@ -114,9 +118,7 @@ class Session:
         order = self._order(self.plan)  # what cannot work costs no workers
         self._homes = [int(self.plan.partition[node]) for node in tied.nodes]
         engine = crew.engine(self.plan, self._name)
-        self._loaded: dict[Graph, _Loaded] = {
-            graph: _Loaded(tied, self.plan, engine, order=order)
-        }
+        self._loaded: dict[Graph, _Loaded] = {graph: _Loaded(tied, self.plan, engine, order=order)}
         self._give(dict(enumerate(values)), self._homes)
 
     def __enter__(self) -> Session:

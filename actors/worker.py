@@ -220,7 +220,9 @@ class Worker:
         report.counts.copy_sums += loaded.residents.sums.counted()
         report.messages = open_pass.nodes.recorded()
         report.peak_bytes = loaded.residents.memory.peak
-        if number < first or (not options.keep_S and len(open_pass.fired) == assignment.stages_each):
+        if number < first or (
+            not options.keep_S and len(open_pass.fired) == assignment.stages_each
+        ):
             loaded.close(number)
         report.end = time_ns()
         return (report, *sent)

@@ -42,9 +42,9 @@ Moment = tuple[int, int]
 """A use: its kind, and the node that fires (of ``LEAVING``, the number of the stage)."""
 
 
-def last_uses(uses: Iterable[tuple[Moment, Sequence[int]]], stay: Iterable[int]) -> Mapping[
-    Moment, tuple[int, ...]
-]:
+def last_uses(
+    uses: Iterable[tuple[Moment, Sequence[int]]], stay: Iterable[int]
+) -> Mapping[Moment, tuple[int, ...]]:
     """Return after which moment each value is used no more.
 
     Args:

@@ -151,8 +151,7 @@ def _updated(
         raise
     except Exception as error:
         raise ArgumentError(
-            f"the optimizer failed at {name} in step {step}: {error!r}"
-            f"{_advice(error)}"
+            f"the optimizer failed at {name} in step {step}: {error!r}{_advice(error)}"
         ) from error
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise ArgumentError(

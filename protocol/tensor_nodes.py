@@ -10,7 +10,7 @@ from .arrays import Array, nbytes
 from .errors import ProtocolError
 from .ledger import Counts
 from .memory import BACKWARD_USE, FORWARD_USE, LEAVING, Memory, Moment, last_uses
-from .message import BACKWARD, CALLER, FORWARD, PARAMETERS, SUMS, Message
+from .message import BACKWARD, FORWARD, PARAMETERS, SUMS, Message
 from .node import Instructions, Nodes
 from .outline import PlannedFrame, Stage
 from .parameters import CopySums, Parameters
@@ -91,9 +91,7 @@ class TensorNodes:
         known.dies = last_uses(_uses(known, work), stay)
         come = {key for f in work.taken(FORWARD) for key in f.keys}
         nodes = self.wires.nodes
-        known.size = {
-            u: nbytes(nodes[u].shape, nodes[u].dtype) for u in (come | known.here) - stay
-        }
+        known.size = {u: nbytes(nodes[u].shape, nodes[u].dtype) for u in (come | known.here) - stay}
 
     def begin(self) -> None:
         """Begin a run: sums over copies, and the peak of the memory, start anew."""

@@ -348,7 +348,6 @@ class Run:
             yield sent_by != CALLER and Firing(firing.number, sent_by) not in self._reports
 
 
-
 class Engine(Protocol):
     """What does commands and reports events: in this process, on Ray, or on a virtual clock.
 

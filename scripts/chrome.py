@@ -16,30 +16,45 @@ def chrome_trace(timeline: Iterable[Span]) -> dict[str, Any]:
     """Return the timeline as the Chrome trace format has it.
 
     A worker is a process, with a track each for receiving, computing and sending; an arrow joins
-    the slice that sent a frame to the one that received it. Times are in µs from the beginning.
+    the slice that sent a frame to the one that received it. Where there are several waves, slices
+    have theirs in their names, which also colours them. Times are in µs from the beginning.
     """
     spans = list(timeline)
+    several = len({span.details["pass"] for span in spans if "pass" in span.details}) > 1
     start = min((span.start for span in spans), default=0)
     events: list[dict[str, Any]] = []
     for worker in sorted({span.worker for span in spans}):
         events.append(_named("process_name", worker, 0, f"worker {worker}"))
         events += [_named("thread_name", worker, tid, kind) for kind, tid in _TRACKS.items()]
-    both = _frames(spans, "send") & _frames(spans, "receive")
+    crossing = sorted(_frames(spans, "send") & _frames(spans, "receive"))
+    arrows = {key: number for number, key in enumerate(crossing)}
     for span in spans:
         about = {"pid": span.worker, "tid": _TRACKS[span.kind], "ts": (span.start - start) / 1e3}
         duration = (span.end - span.start) / 1e3
+        wave = f", wave {span.details['pass']}" if several and "pass" in span.details else ""
         events.append(
-            {"ph": "X", "name": span.name, "cat": span.kind, "dur": duration, "args": span.details}
+            {
+                "ph": "X",
+                "name": span.name + wave,
+                "cat": span.kind,
+                "dur": duration,
+                "args": span.details,
+            }
             | about
         )
-        if span.details.get("frame") in both:
-            flow = {"name": "frame", "cat": "frame", "id": span.details["frame"]} | about
+        if _frame(span) in arrows:
+            flow = {"name": "frame", "cat": "frame", "id": arrows[_frame(span)]} | about
             events.append(flow | ({"ph": "s"} if span.kind == "send" else {"ph": "f", "bp": "e"}))
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 
-def _frames(spans: list[Span], kind: str) -> set[Any]:
-    return {span.details["frame"] for span in spans if span.kind == kind}
+def _frames(spans: list[Span], kind: str) -> set[tuple[int, int]]:
+    return {_frame(span) for span in spans if span.kind == kind}
+
+
+def _frame(span: Span) -> tuple[int, int]:
+    """Return the pass and the number of the frame that a span sends or receives."""
+    return span.details.get("pass", -1), span.details.get("frame", -1)
 
 
 def _named(what: str, pid: int, tid: int, name: str) -> dict[str, Any]:

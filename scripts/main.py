@@ -81,7 +81,20 @@ def parser() -> argparse.ArgumentParser:
         "--schedule",
         choices=tuple(SCHEDULES),
         default="eager",
-        help="fire when all has come (eager, default), or level by level",
+        help="fire when all has come (eager, default), level by level (level, wave), or as a "
+        "pipeline (gpipe, 1f1b)",
+    )
+    runs.add_argument(
+        "--micro-batches",
+        type=_at_least(1),
+        default=1,
+        metavar="M",
+        help="copies of the network with tied weights, each given the same inputs; default: 1",
+    )
+    runs.add_argument(
+        "--combiner",
+        action="store_true",
+        help="sum a partition's messages to one node before they leave it",
     )
     runs.add_argument(
         "--engine",

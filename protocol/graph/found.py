@@ -21,7 +21,7 @@ class WorkersSums(Mapping[int, Array]):
     def __init__(
         self,
         graph: Wires,
-        partition: Sequence[int],
+        partition: Sequence[int] | np.ndarray[Any, Any],
         ask: Callable[[int, Sequence[int]], Keyed],
         known: Mapping[int, Array],
     ) -> None:

@@ -147,8 +147,7 @@ class Signature:
                 f"{len(self.leaves)} arrays, and was given {len(args)} holding {len(flat.leaves)}"
             )
         values = [
-            self.fitting(leaf, value)
-            for leaf, value in zip(self.leaves, flat.leaves, strict=True)
+            self.fitting(leaf, value) for leaf, value in zip(self.leaves, flat.leaves, strict=True)
         ]
         if len(self.leaves) > 1 and flat.paths() != [leaf.path for leaf in self.leaves]:
             raise ArgumentError(

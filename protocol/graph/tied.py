@@ -163,7 +163,9 @@ class Tied:
         for argument in sorted(each):
             leaves = [leaf for leaf in self.parameters if leaf.argument == argument]
             values = self._flat(each[argument], argument, leaves)
-            found += [self.graph.signature.fitting(x, v) for x, v in zip(leaves, values, strict=True)]
+            found += [
+                self.graph.signature.fitting(x, v) for x, v in zip(leaves, values, strict=True)
+            ]
         return found, flatten_tree(params)[1]
 
     def structured(self, structure: Any, by_key: Mapping[int, Any]) -> Any:
@@ -190,9 +192,7 @@ class Tied:
 
     # Data.
 
-    def bind(
-        self, data: tuple[Any, ...], copies: int, S: Any, combine: str
-    ) -> list[BoundGraph]:
+    def bind(self, data: tuple[Any, ...], copies: int, S: Any, combine: str) -> list[BoundGraph]:
         """Return, for each copy, its data and S at the outputs.
 
         Args:
@@ -277,7 +277,9 @@ class Tied:
     def together(self, values: Sequence[Any], combine: str) -> Any:
         """Return the sum of the copies' values, in copy order, or their mean."""
         flat = [flatten_tree(value) for value in values]
-        totals = [sum(column[1:], start=column[0]) for column in zip(*[f[0] for f in flat], strict=True)]
+        totals = [
+            sum(column[1:], start=column[0]) for column in zip(*[f[0] for f in flat], strict=True)
+        ]
         if combine == MEAN and len(values) > 1:
             totals = [total / total.dtype.type(len(values)) for total in totals]
         return optree.tree_unflatten(flat[0][1], totals)
@@ -290,7 +292,6 @@ def _lists(expected: Any, value: Any) -> list[Any] | None:
     except ValueError:
         return None
     return found if all(isinstance(each, list | tuple) for each in found) else None
-
 
 
 def _described(tied: Tied, leaf: Leaf) -> tuple[str, str, list[int]]:

@@ -15,9 +15,9 @@ from backwave.actors.local import LocalEngine
 from backwave.protocol.errors import ProtocolError
 from backwave.protocol.ledger import Counts
 from backwave.protocol.message import CALLER, FORWARD
+from backwave.protocol.residents import PassOptions
 from backwave.protocol.scalar.kernels.fused_blocks import FusedBlocks
 from backwave.protocol.scalar.piece import BIASES, S_OF_NODES, WEIGHTS
-from backwave.protocol.residents import PassOptions
 from backwave.scheduler.events import Fetch, Fetched, Fire, Fired, Give
 from backwave.scheduler.order import Firing
 from backwave.scheduler.run import Passing
