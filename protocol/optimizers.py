@@ -267,13 +267,20 @@ class adam(_Optimizer):
     def _move_real(
         self, param: Array, S: Array, state: Any, rate: float, step: int
     ) -> tuple[Array, Any]:
+        # In place where an array is our own: new memory is what costs most.
         m = (1.0 - self.beta1) * S
-        v = (1.0 - self.beta2) * (S * S)
+        v = S * S
+        v *= 1.0 - self.beta2
         if state is not None:
-            m = self.beta1 * state[0] + m
-            v = self.beta2 * state[1] + v
-        root = np.sqrt(v) / (1.0 - self.beta2**step) ** 0.5
-        return param - rate / (1.0 - self.beta1**step) * m / (root + self.eps), (m, v)
+            m += self.beta1 * state[0]
+            v += self.beta2 * state[1]
+        root = np.sqrt(v)
+        root /= (1.0 - self.beta2**step) ** 0.5
+        root += self.eps
+        moved = m * (-rate / (1.0 - self.beta1**step))
+        moved /= root
+        moved += param
+        return moved, (m, v)
 
 
 @dataclass(frozen=True)

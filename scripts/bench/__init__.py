@@ -13,7 +13,7 @@ from functools import partial
 
 from ...protocol.errors import ArgumentError
 from ..show import console, print_json, progress, seconds, table
-from . import dispatch, gpu, inprocess, lstm, onray
+from . import dispatch, gpu, inprocess, lstm, onray, waves
 from .measure import Measured
 from .scale import bench as scale
 from .sheet import Sheet
@@ -25,6 +25,8 @@ BENCHES: dict[str, Callable[[], Sequence[Measured | Sheet]]] = {
     "lstm": lstm.lstm,
     "ray": onray.ray_pass,
     "run": onray.whole_run,
+    "step": waves.step,
+    "pipeline": waves.pipeline,
     "scale": scale.scale,
     "gpu": gpu.gpu,
 }
