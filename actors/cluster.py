@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, overload
+from weakref import WeakSet
 
 import ray
 
@@ -26,7 +27,8 @@ from .hessian import curvature
 from .ray_crew import RayCrew
 from .ray_engine import Actor, RayEngine, wait
 from .ray_join import gpus_each, start_or_join
-from .session import Session, Settings
+from .session import Session
+from .settings import Settings
 
 KEPT_PLANS = 8
 """How many plans a cluster keeps, to go back to one: a gradient and its Hessian take turns."""
@@ -77,6 +79,7 @@ class Cluster:
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._engine: RayEngine | None = None
         self._number = 0
+        self._sessions: WeakSet[Session] = WeakSet()
 
     def __enter__(self) -> Cluster:
         """Start or join Ray."""
@@ -244,7 +247,9 @@ class Cluster:
             in_flight=in_flight,
         )
         crew = RayCrew(self._hire, self._discard, lambda: self._restarts, self.deadline)
-        return Session(graph, params, argnums, settings, crew)
+        session = Session(graph, params, argnums, settings, crew)
+        self._sessions.add(session)
+        return session
 
     def _hire(self, the_plan: Plan) -> list[Any]:
         """Return the actors for a plan, the same ones as before for the same devices."""
@@ -348,7 +353,7 @@ class Cluster:
             # In a cluster that others use, each worker reserves a CPU, or a fair share of all.
             total = float(ray.cluster_resources().get("CPU", 1))
             each = min(1.0, int(total / len(devices) * 1e4) / 1e4)
-            if each != self._cpus_each:
+            if each != self._cpus_each and not any(s.is_open for s in self._sessions):
                 self._discard()
                 self._cpus_each = each
         remote = ray.remote(Actor)

@@ -11,8 +11,9 @@ from ..protocol.residents import Keyed, PassOptions
 from ..scheduler.events import Command, Event, Failed, Fetched, Fire, Fired, Give
 from ..scheduler.plan import Plan
 from ..scheduler.run import Passing
+from .assignment import assignments
 from .execute import execute, new_run
-from .worker import Worker, assignments
+from .worker import Worker
 
 
 class LocalEngine:

@@ -14,7 +14,8 @@ from ..protocol.residents import Keyed
 from ..scheduler.events import Command, Died, Event, Failed, Fetched, Fire, Fired, Give, Late
 from ..scheduler.order import Firing
 from ..scheduler.plan import Plan
-from .worker import Worker, assignments
+from .assignment import assignments
+from .worker import Worker
 
 INLINE = 65_536
 """A frame of the caller's with fewer bytes travels in the call; a larger one is put once."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -11,76 +11,25 @@ import numpy as np
 
 from ..protocol.arrays import Array, settle
 from ..protocol.derivatives.gradient_network import hvp_network
-from ..protocol.errors import ArgumentError, BackwaveError, ClusterError, PlanError
-from ..protocol.graph.found import CopiesSums, WorkersSums
+from ..protocol.errors import ArgumentError, BackwaveError, ClusterError
 from ..protocol.graph.graph import Graph, require_graph
-from ..protocol.graph.tied import COMBINE, MEAN, Tied
-from ..protocol.ledger import Counts, Ledger
+from ..protocol.graph.tied import MEAN, Tied
+from ..protocol.ledger import Counts
 from ..protocol.message import PARAMETERS, Address, Frame
 from ..protocol.parameters import Optimizer, Update
-from ..protocol.residents import Keyed, PassOptions
+from ..protocol.residents import PassOptions
 from ..protocol.result import StepResult
-from ..protocol.timeline import Span
-from ..scheduler.events import Report
 from ..scheduler.make_plan import Staying, plan
-from ..scheduler.order import Firing, Order
+from ..scheduler.order import Order
 from ..scheduler.partition import LEVELS, Mapped
 from ..scheduler.plan import CPU, Plan
-from ..scheduler.run import Engine, Passing, Run, drive
+from ..scheduler.run import Passing, Run, drive
 from ..scheduler.schedule import Schedule
 from ..scheduler.waits import require_possible
 from .crew import Crew, LocalCrew
-from .execute import new_run, sent_messages, shares
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a session plans and runs: see :meth:`Cluster.session`."""
-
-    workers: int
-    gpus: int = 0
-    schedule: str | Schedule | None = None
-    micro_batches: int = 1
-    combine: str = MEAN
-    chunks: int = 1
-    partitioner: str | Mapped | None = None
-    granularity: str = "partition"
-    combiner: bool = False
-    in_flight: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        for name in ("micro_batches", "in_flight", "chunks"):
-            given = getattr(self, name)
-            if given is not None and (type(given) is not int or given < 1):
-                raise ArgumentError(f"{name}={given!r:.40}: give a whole number from 1")
-        if self.combine not in COMBINE:
-            raise ArgumentError(f"combine={self.combine!r:.40}: choose 'mean' or 'sum'")
-        if self.chunks != 1:
-            raise PlanError(
-                f"chunks={self.chunks}: no schedule here gives a worker several chunks; leave it 1"
-            )
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """A network that the workers hold: how its arguments are given, and who runs it.
-
-    Attributes:
-        number: that of the next pass.
-        shared: the version of the parameters that workers have which borrow them.
-        copies: how many made a pass in the last step.
-        order: the firings of each worker, with passes counted from 0.
-
-    """
-
-    tied: Tied
-    plan: Plan
-    engine: Engine
-    number: int = 1
-    shared: int = -1
-    copies: int = 0
-    order: Order | None = None
+from .execute import new_run
+from .settings import Settings
+from .step import Loaded, Step, called
 
 
 class Session:
@@ -111,14 +60,14 @@ class Session:
         self._name = new_run()
         self._closed = False
         self._version = 0
-        self._last: _Loaded | None = None
+        self._last: Loaded | None = None
         tied = Tied(graph, argnums)
         values, self._structure = tied.split(params)
         self.plan = self._planned(tied, None)
         order = self._order(self.plan)  # what cannot work costs no workers
         self._homes = [int(self.plan.partition[node]) for node in tied.nodes]
         engine = crew.engine(self.plan, self._name)
-        self._loaded: dict[Graph, _Loaded] = {graph: _Loaded(tied, self.plan, engine, order=order)}
+        self._loaded: dict[Graph, Loaded] = {graph: Loaded(tied, self.plan, engine, order=order)}
         self._give(dict(enumerate(values)), self._homes)
 
     def __enter__(self) -> Session:
@@ -145,6 +94,11 @@ class Session:
             self._crew.call("end", {p: (self._name,) for p in range(partitions)})
         except ClusterError:
             pass  # they are gone, and what they kept is
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the workers still keep the parameters for it, as far as is known here."""
+        return not self._closed
 
     # Steps.
 
@@ -289,7 +243,7 @@ class Session:
 
     # Networks, and who holds them.
 
-    def _of(self, graph: Graph, beside: Sequence[int] = ()) -> _Loaded:
+    def _of(self, graph: Graph, beside: Sequence[int] = ()) -> Loaded:
         """Return a network that the workers hold; one that is new is planned and loaded.
 
         ``beside`` are the parameters next to which directions live, for a network that takes them.
@@ -303,7 +257,7 @@ class Session:
             homes = [*self._homes, *(self._homes[key] for key in beside)]
             planned = self._planned(tied, homes)
             engine = self._crew.engine(planned, self._name)
-            kept = [*self._loaded.items(), (graph, _Loaded(tied, planned, engine))]
+            kept = [*self._loaded.items(), (graph, Loaded(tied, planned, engine))]
             self._loaded = dict(kept)
         return self._loaded[graph]
 
@@ -350,7 +304,7 @@ class Session:
             for home, pairs in frames.items()
         }
         self._call("keep", {home: (self._name, frame) for home, frame in sent.items()})
-        return _called(sent.values())
+        return called(sent.values())
 
     def _call(self, method: str, given: Mapping[int, tuple[Any, ...]]) -> dict[int, Any]:
         try:
@@ -367,14 +321,14 @@ class Session:
     # A step.
 
     def _step(
-        self, loaded: _Loaded, data: tuple[Any, ...], S: Any, options: PassOptions
+        self, loaded: Loaded, data: tuple[Any, ...], S: Any, options: PassOptions
     ) -> StepResult:
         settings = self._settings
         copies = settings.micro_batches
         bounds = loaded.tied.bind(data, copies, S, settings.combine)
         if loaded.order is None:
             loaded.order = self._order(loaded.plan)
-        step = _Step(loaded, copies, loaded.number)
+        step = Step(loaded, copies, loaded.number)
         loaded.number += 1 + copies
         loaded.copies = copies
         shares_now = bool(loaded.plan.sharing) and loaded.shared != self._version
@@ -398,7 +352,7 @@ class Session:
             result.S = step.sums()
         return result
 
-    def _stepped(self, what: str) -> _Loaded:
+    def _stepped(self, what: str) -> Loaded:
         """Return the network of the last step, whose sums nobody has used."""
         self._require_open()
         if self._last is None:
@@ -408,7 +362,7 @@ class Session:
             )
         return self._last
 
-    def _fetch_sums(self, loaded: _Loaded) -> tuple[Any, Counts]:
+    def _fetch_sums(self, loaded: Loaded) -> tuple[Any, Counts]:
         """Return S at the parameters in their structure, and what fetching it counts."""
         tied, on_network = loaded.tied, loaded.tied.graph.on_network
         keys = {node: key for node, key in tied.keys().items() if key < len(self._homes)}
@@ -421,96 +375,7 @@ class Session:
                 known = tied.graph.nodes[node]
                 found[key] = settle(np.zeros(known.shape, known.dtype))
         structured = self._loaded[self.graph].tied.structured(self._structure, found)
-        return structured, _called(frames)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """The passes of one step, by number: parameters are shared first, then copies pass."""
-
-    loaded: _Loaded
-    copies: int
-    share: int
-
-    @property
-    def first(self) -> int:
-        """The number of the first copy's pass."""
-        return self.share + 1
-
-    @property
-    def order(self) -> Order:
-        """The firings of all copies."""
-        assert self.loaded.order is not None
-        first = self.first
-        return tuple(
-            tuple(Firing(first + number, stage) for number, stage in some)
-            for some in self.loaded.order
-        )
-
-    def result(self, run: Run, shared: bool, combine: str) -> StepResult:
-        """Return what the step gives, with its ledger checked."""
-        the_plan, tied = self.loaded.plan, self.loaded.tied
-        outcomes = [run.outcome(self.first + k) for k in range(self.copies)]
-        before = run.outcome(self.share).reports if shared else []
-        reports = [report for outcome in outcomes for report in outcome.reports]
-        for outcome in outcomes:  # each pass meets the closed forms by itself
-            Ledger.of(tied.graph, _total(outcome.reports), the_plan.cut_edges)
-        values = [tied.value(outcome.frames) for outcome in outcomes]
-        return StepResult(
-            value=tied.together(values, combine),
-            values=values,
-            grads=None,
-            S=None,
-            ledger=self._ledger([*before, *reports], shared),
-            timeline=self._timeline([*before, *reports]),
-            plan=the_plan,
-            workers=shares(the_plan, [*before, *reports]),
-            messages=[
-                each
-                for copy, outcome in enumerate(outcomes)
-                for each in sent_messages(outcome.reports, copy)
-            ],
-        )
-
-    def _ledger(self, reports: Sequence[Report], shared: bool) -> Ledger:
-        the_plan, tied = self.loaded.plan, self.loaded.tied
-        ledger = Ledger.of(tied.graph, _total(reports), the_plan.cut_edges, self.copies)
-        summed = sum(tied.graph.on_network[node] for node in the_plan.parameters)
-        headers = sum(self.loaded.engine.headers.values())
-        beside = Counts(copy_sums=(self.copies - 1) * summed, caller_bytes=headers)
-        the_plan.hold(ledger, beside + the_plan.shared if shared else beside)
-        return ledger
-
-    def _timeline(self, reports: Sequence[Report]) -> list[Span]:
-        spans = [span for report in reports for span in report.spans]
-        for span in spans:
-            number = span.details.pop("pass") - self.first
-            if number >= 0:
-                span.details["pass"] = number
-        return sorted(spans, key=lambda span: span.start)
-
-    def sums(self) -> Mapping[int, Array]:
-        """Return S at every node in every copy."""
-        engine, the_plan = self.loaded.engine, self.loaded.plan
-
-        def asking(number: int) -> Callable[[int, Sequence[int]], Keyed]:
-            return lambda worker, keys: engine.ask(worker, number, keys)
-
-        copies = [
-            WorkersSums(self.loaded.tied.graph, the_plan.partition, asking(self.first + k), {})
-            for k in range(self.copies)
-        ]
-        return copies[0] if self.copies == 1 else CopiesSums(copies)
-
-
-def _total(reports: Iterable[Report]) -> Counts:
-    return sum((report.counts for report in reports), Counts())
-
-
-def _called(frames: Iterable[Frame]) -> Counts:
-    """Return what frames from or to the caller count."""
-    sizes = [len(frame.header) + frame.payload_bytes for frame in frames]
-    return Counts(caller_frames=len(sizes), caller_bytes=sum(sizes))
+        return structured, called(frames)
 
 
 def _own(value: Array) -> Array:

@@ -9,92 +9,20 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from ..protocol.errors import ProtocolError, WireError
-from ..protocol.message import (
-    BACKWARD,
-    CALLER,
-    FORWARD,
-    PARAMETERS,
-    SUMS,
-    Address,
-    Frame,
-    Header,
-)
-from ..protocol.outline import PlannedFrame, Stage
+from ..protocol.errors import ProtocolError
+from ..protocol.message import BACKWARD, CALLER, FORWARD, PARAMETERS, SUMS, Address, Frame
+from ..protocol.outline import Stage
 from ..protocol.parameters import Parameters, Update
-from ..protocol.residents import Part, Pass, PassOptions, Residents, Work
+from ..protocol.residents import Part, Pass, PassOptions, Residents
 from ..protocol.timeline import Span
 from ..scheduler.events import Report
 from ..scheduler.order import Firing
-from ..scheduler.plan import Plan
+from .assignment import Assignment
+from .crossing import Crossing, says
 from .device import device
 
 KEPT = 2
 """How many networks that its parts share a worker keeps: a gradient and its Hessian take turns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What one worker must know of a plan: its stages, and the frames in and out.
-
-    Attributes:
-        run: the run's name, which every frame carries.
-        session: the session whose parameters the run uses; "" for none.
-        partition: which partition it is to hold; the part itself comes beside this.
-        device: ``"cpu"`` or ``"gpu"``.
-        stages, frames: those that are its own, by number.
-        sharing: the stages among those that share parameters.
-        incarnations: of every worker, how often it has been started anew: a frame of an earlier
-            one is refused.
-
-    """
-
-    run: str
-    session: str
-    partition: int
-    device: str
-    stages: dict[int, Stage]
-    sharing: frozenset[int]
-    frames: dict[int, PlannedFrame]
-    incarnations: tuple[int, ...]
-
-    @property
-    def stages_each(self) -> int:
-        """How many stages fire in a pass."""
-        return len(self.stages) - len(self.sharing)
-
-    @property
-    def work(self) -> Work:
-        """What the residents must know of this."""
-        passing = [stage for n, stage in sorted(self.stages.items()) if n not in self.sharing]
-        return Work(self.partition, passing, self.frames)
-
-
-def assignments(
-    plan: Plan, run: str, incarnations: tuple[int, ...] | None = None, session: str = ""
-) -> list[Assignment]:
-    """Return what each worker must know of a plan."""
-    stages: list[dict[int, Stage]] = [{} for _ in range(plan.partitions)]
-    for stage in (*plan.stages, *plan.sharing):
-        stages[stage.partition][stage.number] = stage
-    sharing = frozenset(stage.number for stage in plan.sharing)
-    return [
-        Assignment(
-            run,
-            session,
-            partition,
-            plan.devices[partition],
-            mine,
-            sharing & mine.keys(),
-            {
-                number: plan.frames[number]
-                for stage in mine.values()
-                for number in (*stage.receives, *stage.sends)
-            },
-            incarnations or (0,) * plan.partitions,
-        )
-        for partition, mine in enumerate(stages)
-    ]
 
 
 @dataclass(slots=True)
@@ -206,16 +134,16 @@ class Worker:
         open_pass = loaded.open(number, options)
         if stage_number in open_pass.fired:
             raise ProtocolError(
-                f"{_says(stage)} was asked to fire a second time in pass {number}; "
+                f"{says(stage)} was asked to fire a second time in pass {number}; "
                 f"a stage fires once a pass"
             )
         incarnation = assignment.incarnations[assignment.partition]
         report = Report(stage_number, assignment.partition, start, start, incarnation)
-        work = _Work(assignment, stage, number, open_pass.nodes, report)
-        work.receive(frames)
+        crossing = Crossing(assignment, stage, number, open_pass.nodes, report)
+        crossing.receive(frames)
         open_pass.fired.add(stage_number)
-        self._compute(stage, loaded.residents, work)
-        sent = [work.send(frame) for frame in stage.sends]
+        self._compute(stage, loaded.residents, crossing)
+        sent = [crossing.send(frame) for frame in stage.sends]
         report.counts += open_pass.nodes.counted()
         report.counts.copy_sums += loaded.residents.sums.counted()
         report.messages = open_pass.nodes.recorded()
@@ -301,9 +229,9 @@ class Worker:
             raise ProtocolError("a worker was asked to fire before it was given a partition")
         return self._loaded[run]
 
-    def _compute(self, stage: Stage, residents: Residents, work: _Work) -> None:
+    def _compute(self, stage: Stage, residents: Residents, crossing: Crossing) -> None:
         """Fire forward, then backward; messages that go elsewhere wait to be sent."""
-        nodes, report = work.nodes, work.report
+        nodes, report = crossing.nodes, crossing.report
         for kind, fires, fire in (
             (FORWARD, stage.forward or stage.leaves, nodes.fire),
             (BACKWARD, stage.backward, nodes.send),
@@ -314,144 +242,8 @@ class Worker:
                 self._device.finish()
                 counts = nodes.counted()
                 report.counts += counts
-                details = {"pass": work.number, "nodes": residents.size(stage, kind)}
+                details = {"pass": crossing.number, "nodes": residents.size(stage, kind)}
                 if kind == BACKWARD:
                     details["levels"] = len(counts.levels)
                 span = Span(report.worker, kind, "compute", begin, time_ns(), details)
                 report.spans.append(span)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What one firing receives and sends."""
-
-    assignment: Assignment
-    stage: Stage
-    number: int
-    nodes: Pass
-    report: Report
-
-    def receive(self, frames: tuple[Frame, ...]) -> None:
-        """Take what has come, and hold it to the plan."""
-        planned_frames = [self.assignment.frames[number] for number in self.stage.receives]
-        expected = {_address(planned): planned for planned in planned_frames}
-        missing = dict.fromkeys(self.stage.receives)
-        for count, frame in enumerate(frames, 1):
-            begin = time_ns()
-            try:
-                header, messages = Frame(*frame).open()
-            except WireError as error:
-                raise WireError(
-                    f"{_says(self.stage)} received frame {count} of {len(frames)} damaged: {error}"
-                ) from None
-            planned = self._planned(header, expected)
-            if header.keys != planned.keys:
-                raise ProtocolError(
-                    f"{_says(self.stage)} received {_title(planned)} "
-                    f"with other messages than planned"
-                )
-            if planned.number not in missing:  # it came before
-                self.nodes.drop(planned)
-                continue
-            del missing[planned.number]
-            for message in messages:
-                origin = f"{_who(planned.sender)}, stage {planned.sent_by},"
-                fault = self.nodes.fault(planned, message, origin)
-                if fault:
-                    raise ProtocolError(f"{_says(self.stage)} received {fault}")
-            self.nodes.take(planned, messages)
-            if planned.sender == CALLER:
-                self.report.counts.caller_frames += 1
-                self.report.counts.caller_bytes += len(frame[0]) + planned.payload_bytes
-            self._note(f"receive from {_who(planned.sender)}", "receive", begin, planned)
-        if missing:
-            lost = "; ".join(_title(self.assignment.frames[number]) for number in missing)
-            raise ProtocolError(f"{_says(self.stage)} did not receive {lost}")
-
-    def _planned(self, header: Header, expected: dict[_FrameAddress, PlannedFrame]) -> PlannedFrame:
-        """Find the frame in the plan that this header belongs to."""
-        run = self.assignment.run
-        address = header.kind, header.stage, header.sender, header.receiver
-        if (header.run, header.number) == (run, self.number) and address in expected:
-            started = 0
-            if header.sender != CALLER:
-                started = self.assignment.incarnations[header.sender]
-            if header.incarnation != started:
-                raise ProtocolError(
-                    f"{_says(self.stage)} received a frame from {_who(header.sender)} as it was "
-                    f"after {header.incarnation} restarts, and it has been restarted {started} "
-                    f"times: the run that sent it is over"
-                )
-            return expected[address]
-        raise ProtocolError(
-            f"{_says(self.stage)}, in pass {self.number} of run {run}, received a "
-            f"frame that is not planned: a {header.kind} frame of {len(header.keys)} messages "
-            f"from {_who(header.sender)}, stage {header.stage}, to {_who(header.receiver)}, "
-            f"in pass {header.number} of run {header.run:.40}"
-        )
-
-    def send(self, frame: int) -> Frame:
-        """Make a frame, and count it."""
-        begin = time_ns()
-        planned = self.assignment.frames[frame]
-        address = Address(
-            self.assignment.run,
-            self.number,
-            self.stage.number,
-            planned.sender,
-            planned.receiver,
-            self.report.incarnation,
-        )
-        sent = Frame.of(planned.kind, self.nodes.give(planned), address)
-        counts = self.report.counts
-        if planned.receiver == CALLER:
-            counts.caller_frames += 1
-            counts.caller_bytes += len(sent.header) + sent.payload_bytes
-        else:
-            counts.header_bytes += len(sent.header)
-        if planned.receiver != CALLER and planned.kind == BACKWARD:
-            counts.frames += 1
-            counts.cross_messages += planned.messages
-            counts.payload_bytes += sent.payload_bytes
-        elif planned.receiver != CALLER and planned.kind == FORWARD:
-            counts.forward_frames += 1
-            counts.forward_bytes += sent.payload_bytes
-        elif planned.kind == PARAMETERS:
-            counts.parameter_frames += 1
-            counts.parameter_bytes += sent.payload_bytes
-        self._note(f"send to {_who(planned.receiver)}", "send", begin, planned)
-        return sent
-
-    def _note(self, name: str, kind: str, begin: int, frame: PlannedFrame) -> None:
-        details = {
-            "pass": self.number,
-            "frame": frame.number,
-            "kind": frame.kind,
-            "messages": frame.messages,
-            "bytes": frame.payload_bytes,
-        }
-        worker = self.assignment.partition
-        self.report.spans.append(Span(worker, name, kind, begin, time_ns(), details))
-
-
-_FrameAddress = tuple[str, int, int, int]
-"""What parts the frames that a stage receives: kind, the sender's stage, sender, receiver."""
-
-
-def _address(frame: PlannedFrame) -> _FrameAddress:
-    return frame.kind, frame.sent_by, frame.sender, frame.receiver
-
-
-def _says(stage: Stage) -> str:
-    return f"worker {stage.partition}, stage {stage.number} ({stage.name})"
-
-
-def _who(partition: int) -> str:
-    return "the caller" if partition == CALLER else f"worker {partition}"
-
-
-def _title(frame: PlannedFrame) -> str:
-    return (
-        f"the {frame.kind} frame of {frame.messages} messages from {_who(frame.sender)}, "
-        f"stage {frame.sent_by}"
-    )

@@ -43,8 +43,8 @@ def step() -> list[Measured | Sheet]:
             trained,
             lambda: cluster.backward(graph, params, *data),
             goal=0.85,
-            how=f"examples/{BLOCK.name}, one sequence of 32: a step of a session, with adam, against a pass of "
-            f"cluster.backward, to and from which every leaf travels",
+            how=f"examples/{BLOCK.name}, one sequence of 32: a step of a session, with adam, "
+            f"against a pass of cluster.backward, to and from which every leaf travels",
             pairs=30,
             warm=3,
         )

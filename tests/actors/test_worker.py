@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import backwave as bw
-from backwave.actors.worker import Worker, assignments
+from backwave.actors.assignment import assignments
+from backwave.actors.worker import Worker
 from backwave.protocol.errors import ProtocolError, WireError
 from backwave.protocol.graph import shipped
 from backwave.protocol.message import BACKWARD, CALLER, FORWARD, SUMS, Address, Frame, Header
