@@ -104,7 +104,7 @@ def _result(options: Namespace, graph: Graph, target: Target) -> Ran:
     cluster = Cluster(options.workers, options.gpus, options.address, max_actors=options.max_actors)
     cluster.require_room(the_plan)  # before Ray is started, which takes seconds
     with redirect_stdout(WithoutRaysNote(sys.stdout)):
-        return _on_ray(options, cluster, the_plan, target)
+        return _on_ray(options, cluster, graph, the_plan, target)
 
 
 def _in_process(options: Namespace, graph: Graph, the_plan: Plan, target: Target) -> Ran:
@@ -117,14 +117,15 @@ def _in_process(options: Namespace, graph: Graph, the_plan: Plan, target: Target
         return _step(options, made, args)
 
 
-def _on_ray(options: Namespace, cluster: Cluster, the_plan: Plan, target: Target) -> Ran:
+def _on_ray(
+    options: Namespace, cluster: Cluster, graph: Graph, the_plan: Plan, target: Target
+) -> Ran:
     with progress("starting Ray"):
         cluster.__enter__()
     try:
         with progress("running on Ray"):
             if options.micro_batches > 1:
-                graph, params = the_plan.graph, target.args[0]
-                with cluster.session(graph, params, **_copies(options)) as made:
+                with cluster.session(graph, target.args[0], **_copies(options)) as made:
                     return _step(options, made, target.args)
             result: Result = cluster.run(the_plan, *target.args, check_finite=options.check_finite)
             result.S = dict(result.S.items())  # fetched now, while there are workers to ask

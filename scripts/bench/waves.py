@@ -79,7 +79,7 @@ def pipeline() -> list[Measured | Sheet]:
     data = random.normal(size=(2, COPIES, ROWS, WIDTH))
     graph = trace(deep, params, data[0][0], data[1][0], argnums=0)
     with Cluster(2) as cluster:
-        options = {"schedule": ONE_F_ONE_B, "micro_batches": COPIES}
+        options: dict[str, Any] = {"schedule": ONE_F_ONE_B, "micro_batches": COPIES}
         with (
             cluster.session(graph, params, partitioner=halves(graph), **options) as two,
             cluster.session(graph, params, partitioner=lambda node: 0, **options) as one,
@@ -144,4 +144,4 @@ def idle(result: StepResult, worker: int) -> float:
     firing: Sequence[Any] = [span for span in result.timeline if span.kind == "compute"]
     whole = max(span.end for span in firing) - min(span.start for span in firing)
     busy = sum(span.end - span.start for span in firing if span.worker == worker)
-    return 1 - busy / whole
+    return float(1 - busy / whole)
