@@ -60,7 +60,14 @@ class _Stages:
         self.partition, self.partitions = partition.astype(np.int32), partitions
         up = rounds.up * partitions + partition
         down = rounds.down * partitions + partition
-        living = up if outline.fine else up[(outline.kind != CONSTANT) & ~outline.stays]
+        living = up
+        if not outline.fine:
+            fires = outline.kind != CONSTANT
+            if outline.parameters:
+                # Of parameters one that is an output, whose value goes to the caller.
+                idle = set(outline.parameters) - set(outline.outputs)
+                fires[list(idle)] = False
+            living = up[fires]
         down_there = down[outline.on_network > 0]
         most = int(max(up.max(), down.max())) + 1
         if most > 8 * len(up):  # of many rounds and partitions few come together

@@ -198,7 +198,11 @@ class Run:
                 else:
                     self._push(heap, frame.receiver)
             self._push(heap, worker)
-        if not self.ended and not self._pending and len(self._reports) < self._total:
+        self._require_more()
+
+    def _require_more(self) -> None:
+        """End with an error if nothing is to come, and not all has: never wait for nothing."""
+        if not self.ended and not self._pending:
             self._end(PlanError(f"the schedule {self.plan.schedule.name!r} cannot go on"))
 
     def _may_open(self, number: int) -> bool:
@@ -284,6 +288,7 @@ class Run:
                 return []
         if closed or (moved and self.plan.schedule.barrier):
             return list(self._submit(range(self.plan.partitions)))
+        self._require_more()
         return []
 
     def _died(self, worker: int, incarnation: int, reason: str) -> None:

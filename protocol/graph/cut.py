@@ -24,7 +24,8 @@ def cut(graph: Wires, carries: Ints, layout: Layout) -> Cut:
     leaves: list[list[int]] = [[] for _ in stages]
     forward: list[list[int]] = [[] for _ in stages]
     backward: list[list[int]] = [[] for _ in stages]
-    stays = frozenset(layout.parameters)
+    # A parameter fires only where it is an output, whose value goes to the caller.
+    stays = frozenset(layout.parameters) - frozenset(graph.outputs)
     for node in graph.nodes:
         if node.primitive == CONSTANT:
             continue
