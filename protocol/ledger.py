@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import add, attrgetter
 from typing import Any, Protocol
 
 from .errors import LedgerError
@@ -17,7 +18,6 @@ class Counts:
         sums: additions of two messages.
         multiplies: messages S·∂u/∂z computed.
         receivers: nodes that received at least one message.
-        levels: the levels that fired in the backward sweep, one wave each.
         cross_messages: messages that crossed between partitions.
         combined: messages that were summed with another at their sender, and so did not cross
             (only with a combiner).
@@ -33,6 +33,7 @@ class Counts:
         copy_sums: additions, over copies, of S at parameters.
         caller_frames: frames from and to the caller: data, S, values, gradients.
         caller_bytes: bytes of those, with their headers.
+        levels: the levels that fired in the backward sweep, one wave each.
 
     """
 
@@ -40,7 +41,6 @@ class Counts:
     sums: int = 0
     multiplies: int = 0
     receivers: int = 0
-    levels: frozenset[int] = frozenset()
     cross_messages: int = 0
     combined: int = 0
     frames: int = 0
@@ -55,17 +55,16 @@ class Counts:
     copy_sums: int = 0
     caller_frames: int = 0
     caller_bytes: int = 0
+    levels: frozenset[int] = frozenset()
 
     def __add__(self, other: Counts) -> Counts:
         """Return both together; a level that fired in both is one."""
-        total = Counts(levels=self.levels | other.levels)
-        for name in _NUMBERS:
-            setattr(total, name, getattr(self, name) + getattr(other, name))
-        return total
+        return Counts(*map(add, _numbers(self), _numbers(other)), self.levels | other.levels)
 
 
 _COUNTED = tuple(field.name for field in fields(Counts))
-_NUMBERS = tuple(name for name in _COUNTED if name != "levels")
+_NUMBERS = _COUNTED[:-1]
+_numbers = attrgetter(*_NUMBERS)
 
 
 class Sized(Protocol):
