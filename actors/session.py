@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -29,7 +30,7 @@ from ..scheduler.waits import require_possible
 from .crew import Crew, LocalCrew
 from .execute import new_run
 from .settings import Settings
-from .step import Loaded, Step, called
+from .step import Loaded, Step, called, own
 
 
 class Session:
@@ -168,7 +169,7 @@ class Session:
         frames = self._call("parameters", {p: (self._name, p) for p in homes})
         found: dict[int, Array] = {}
         for frame in frames.values():
-            found.update((key, _own(value)) for key, value in Frame(*frame).open()[1])
+            found.update((key, own(value)) for key, value in Frame(*frame).open()[1])
         return self._of(self.graph).tied.structured(self._structure, found)
 
     def update(self, optimizer: Optimizer, *, frozen: Any = None) -> None:
@@ -194,18 +195,19 @@ class Session:
                 f"(param, S, state, step) -> (param, state), such as bw.optimizers.sgd(0.1)"
             )
         keys = loaded.tied.thawed(self._structure, frozen)
-        update = Update(optimizer, loaded.copies, keys, loaded.tied.names())
+        number = self._version + 1
+        update = Update(optimizer, loaded.copies, keys, loaded.tied.names(), number)
         homes = sorted({self._homes[key] for key in keys.values()})
         run = loaded.engine.run
         try:
             self._call("update", {p: (run, update) for p in homes})
-        except ClusterError:
-            raise
-        except BackwaveError:
-            self._call("undo", {p: (self._name,) for p in homes})
+        except (BackwaveError, KeyboardInterrupt):
+            with suppress(ClusterError):  # then what was kept is gone
+                self._crew.require_there()
+                self._call("undo", {p: (self._name, number) for p in homes})
             raise
         self._last = None
-        self._version += 1
+        self._version = number
 
     def hvp(self, v: Any, *data: Any, check_finite: bool = False) -> StepResult:
         """Run a Hessian-vector product: a wave through the network of ⟨∇f, v⟩, for each copy.
@@ -249,8 +251,8 @@ class Session:
         ``beside`` are the parameters next to which directions live, for a network that takes them.
         """
         self._require_open()
+        require_graph(graph)
         if graph not in self._loaded:
-            require_graph(graph)
             graph.require_dependence()
             first = self._loaded[self.graph].tied
             tied = first.of(graph) if not beside else first.of_product(graph)
@@ -264,7 +266,12 @@ class Session:
     def _planned(self, tied: Tied, homes: Sequence[int] | None) -> Plan:
         settings = self._settings
         partitioner = settings.partitioner
-        if homes is not None and not (partitioner is None or callable(partitioner)):
+        own = partitioner is not None and not isinstance(partitioner, str)
+        if (
+            homes is not None
+            and own
+            and (len(homes) > len(self._homes) or not callable(partitioner))
+        ):
             partitioner = LEVELS  # what names nodes of one network fits no other
         made = plan(
             tied.graph,
@@ -369,18 +376,13 @@ class Session:
         homes = sorted({self._homes[key] for node, key in keys.items() if on_network[node]})
         given = {p: (loaded.engine.run, loaded.copies) for p in homes}
         frames = [Frame(*frame) for frame in self._call("copy_sums", given).values()]
-        found = {keys[u]: _own(S) for frame in frames for u, S in frame.open()[1]}
+        found = {keys[u]: own(S) for frame in frames for u, S in frame.open()[1]}
         for node, key in keys.items():
             if key not in found:  # no path leads from it to an output
                 known = tied.graph.nodes[node]
                 found[key] = settle(np.zeros(known.shape, known.dtype))
         structured = self._loaded[self.graph].tied.structured(self._structure, found)
         return structured, called(frames)
-
-
-def _own(value: Array) -> Array:
-    """Return an array that nobody else has."""
-    return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
 def session(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..protocol.arrays import Array
 from ..protocol.graph.found import CopiesSums, WorkersSums
 from ..protocol.graph.tied import Tied
 from ..protocol.ledger import Counts, Ledger
 from ..protocol.message import Frame
+from ..protocol.pytree import map_tree
 from ..protocol.residents import Keyed
 from ..protocol.result import StepResult
 from ..protocol.timeline import Span
@@ -72,7 +75,7 @@ class Step:
         reports = [report for outcome in outcomes for report in outcome.reports]
         for outcome in outcomes:  # each pass meets the closed forms by itself
             Ledger.of(tied.graph, _total(outcome.reports), the_plan.cut_edges)
-        values = [tied.value(outcome.frames) for outcome in outcomes]
+        values = [map_tree(own, tied.value(outcome.frames)) for outcome in outcomes]
         return StepResult(
             value=tied.together(values, combine),
             values=values,
@@ -111,13 +114,20 @@ class Step:
         engine, the_plan = self.loaded.engine, self.loaded.plan
 
         def asking(number: int) -> Callable[[int, Sequence[int]], Keyed]:
-            return lambda worker, keys: engine.ask(worker, number, keys)
+            return lambda worker, keys: [
+                (key, own(S)) for key, S in engine.ask(worker, number, keys)
+            ]
 
         copies = [
             WorkersSums(self.loaded.tied.graph, the_plan.partition, asking(self.first + k), {})
             for k in range(self.copies)
         ]
         return copies[0] if self.copies == 1 else CopiesSums(copies)
+
+
+def own(value: Array) -> Array:
+    """Return an array that nobody else has."""
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
 def _total(reports: Iterable[Report]) -> Counts:

@@ -213,9 +213,9 @@ class Worker:
         sums = loaded.residents.sums.whole(update.copies)
         self._parameters[loaded.assignment.session].update(update, sums)
 
-    def undo(self, session: str) -> None:
-        """Go back to the parameters that were before the last update."""
-        self._parameters[session].undo()
+    def undo(self, session: str, number: int) -> None:
+        """Go back to the parameters that were before an update, if that has been made here."""
+        self._parameters[session].undo(number)
 
     def end(self, session: str) -> None:
         """Forget a session."""
@@ -226,7 +226,10 @@ class Worker:
 
     def _of(self, run: str) -> _Loaded:
         if run not in self._loaded:
-            raise ProtocolError("a worker was asked to fire before it was given a partition")
+            raise ProtocolError(
+                "a worker was asked to fire before it was given a partition, or after its session "
+                "was closed"
+            )
         return self._loaded[run]
 
     def _compute(self, stage: Stage, residents: Residents, crossing: Crossing) -> None:

@@ -59,7 +59,9 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         """Return both together; a level that fired in both is one."""
-        return Counts(*map(add, _numbers(self), _numbers(other)), self.levels | other.levels)
+        total = Counts(*map(add, _numbers(self), _numbers(other)))
+        total.levels = self.levels | other.levels
+        return total
 
 
 _COUNTED = tuple(field.name for field in fields(Counts))

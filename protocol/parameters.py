@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from .errors import ArgumentError, ProtocolError
 
 Optimizer = Callable[[Array, Array, Any, int], tuple[Array, Any]]
 """``(param, S, state, step) -> (param, state)``: step counts from 1, state is None at first."""
+
+
+_HELD = 2
+"""What ``getrefcount`` says of an array that one name holds."""
 
 
 class CopySums:
@@ -76,6 +81,7 @@ class Update:
         copies: S must be the sum of so many.
         keys: of each parameter that changes, by its node, the key.
         names: what errors call them, by key.
+        number: which update of the session this is.
 
     """
 
@@ -83,6 +89,7 @@ class Update:
     copies: int
     keys: Mapping[int, int]
     names: Mapping[int, str]
+    number: int = 1
 
 
 class Parameters:
@@ -96,7 +103,7 @@ class Parameters:
     def __init__(self) -> None:
         self.values: dict[int, Array] = {}
         self._states: dict[int, tuple[int, Any]] = {}
-        self._before: tuple[dict[int, Array], dict[int, tuple[int, Any]]] | None = None
+        self._before: tuple[int, dict[int, Array], dict[int, tuple[int, Any]]] | None = None
 
     def keep(self, key: int, value: Array) -> None:
         """Take over a parameter: a copy of the value, which nobody else changes."""
@@ -126,17 +133,17 @@ class Parameters:
             given = old, S, state, step + 1
             values[key], state = _updated(update.optimizer, given, update.names[key])
             states[key] = step + 1, state
-        self._before = self.values, self._states
+        self._before = update.number, self.values, self._states
         self.values, self._states = values, states
 
     def settled(self) -> None:
         """Forget what was before the last update."""
         self._before = None
 
-    def undo(self) -> None:
-        """Go back to what was before the last update, unless that is settled."""
-        if self._before is not None:
-            self.values, self._states = self._before
+    def undo(self, number: int) -> None:
+        """Go back to what was before the update of this number, if that was made here."""
+        if self._before is not None and self._before[0] == number:
+            _, self.values, self._states = self._before
             self._before = None
 
 
@@ -159,16 +166,17 @@ def _updated(
             f"(param, state)"
         )
     new, state = answer
+    del answer
     if not hasattr(new, "dtype") or new.shape != old.shape or new.dtype != old.dtype:
         what = f"{new.dtype}{list(new.shape)}" if hasattr(new, "dtype") else type(new).__name__
         raise ArgumentError(
             f"the optimizer returned {what} for {name}, which is {old.dtype}{list(old.shape)}; "
             f"keep shape and dtype"
         )
-    new = settle(new)
-    if isinstance(new, np.ndarray) and (new.base is not None or not new.flags.writeable):
-        new = new.copy(order="K")  # perhaps a view of what somebody else may change
-    return new, state
+    # Held by this name and the call alone, it is nobody else's, who could change it later.
+    if isinstance(new, np.ndarray) and (new.base is not None or getrefcount(new) > _HELD):
+        new = new.copy(order="K")
+    return settle(new), state
 
 
 def _advice(error: Exception) -> str:

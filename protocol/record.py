@@ -38,11 +38,12 @@ def recorded(
     """Record a message; ``get`` brings an array into host memory."""
     here = np.asarray(get(message))
     wide = here.astype(np.complex128 if here.dtype.kind == "c" else np.float64)
-    norm = float(np.linalg.norm(wide.reshape(-1)))
-    if not here.shape:
-        return Recorded(edge, norm, wide[()])
-    rows = wide.reshape(-1, here.shape[-1]) if here.size else np.empty((0, 0))
-    return Recorded(edge, norm, _blocks(_blocks(rows).T).T)
+    with np.errstate(all="ignore"):  # what is not finite is that in the picture, too
+        norm = float(np.linalg.norm(wide.reshape(-1)))
+        if not here.shape:
+            return Recorded(edge, norm, wide[()])
+        rows = wide.reshape(-1, here.shape[-1]) if here.size else np.empty((0, 0))
+        return Recorded(edge, norm, _blocks(_blocks(rows).T).T)
 
 
 def _blocks(rows: Any) -> Any:

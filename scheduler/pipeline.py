@@ -111,12 +111,14 @@ def one_f_one_b(flow: Flow, passes: Sequence[int], in_flight: int | None) -> Ord
     Rank r of p holds the values of p - r passes at most. Narayanan and others, PipeDream, 2019;
     PipeDream-Flush, 2021.
     """
-    kinds = _by_kind(flow)
-    turn = _turn(flow)
+    kinds, turn = _by_kind(flow), _turn(flow)
+    last = 2 * turn - 1
+    # The highest rank from which a wave comes back.
+    top = max([last - flow.stages[s].round for _, back, _ in kinds for s in back], default=0)
     order = []
     for forward, backward, late in kinds:
-        first = min((flow.stages[s].round for s in forward), default=turn - 1)
-        warm = min(turn - first, len(passes))
+        rank = min((flow.stages[s].round for s in forward), default=top)
+        warm = min(max(top - rank + 1, 0), len(passes))
         mine = [Firing(n, s) for n in passes[:warm] for s in forward]
         for k, n in enumerate(passes):
             mine += [Firing(n, s) for s in backward]
@@ -126,9 +128,9 @@ def one_f_one_b(flow: Flow, passes: Sequence[int], in_flight: int | None) -> Ord
 
 
 def _turn(flow: Flow) -> int:
-    """Return how many ranks there are, which is the first round in which waves come back."""
-    rounds = [stage.round for stage in flow.stages if stage.backward]
-    return min(rounds, default=1)
+    """Return how many ranks there are: waves come back from this round on."""
+    rounds = [stage.round for stage in flow.stages if stage.forward or stage.leaves]
+    return max(rounds, default=0) + 1
 
 
 def _by_kind(flow: Flow) -> list[tuple[list[int], list[int], list[int]]]:

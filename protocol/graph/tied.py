@@ -184,6 +184,8 @@ class Tied:
                 f"args[{argument}] has the structure {pattern(structure)}, and the graph was "
                 f"traced with {what}"
             )
+        if expected is None:
+            _require_paths(argument, structure, leaves)
         return values
 
     def _structure(self, argument: int) -> Any:
@@ -236,6 +238,8 @@ class Tied:
         values, structure = flatten_tree(value)
         expected = self._structure(argument)
         if len(values) == len(leaves) and expected in (None, structure):
+            if expected is None:
+                _require_paths(argument, structure, leaves)
             columns = [self._sliced(x, v, copies) for x, v in zip(leaves, values, strict=True)]
             return [list(row) for row in zip(*columns, strict=True)] or [[] for _ in range(copies)]
         if isinstance(value, list | tuple) and len(value) == copies:
@@ -283,6 +287,16 @@ class Tied:
         if combine == MEAN and len(values) > 1:
             totals = [total / total.dtype.type(len(values)) for total in totals]
         return optree.tree_unflatten(flat[0][1], totals)
+
+
+def _require_paths(argument: int, structure: Any, leaves: Sequence[Leaf]) -> None:
+    """Raise unless an argument is built as the graph says, which a file holds leaf by leaf."""
+    paths = [each.codify(f"args[{argument}]") for each in structure.accessors()]
+    if paths != [leaf.path for leaf in leaves]:
+        raise ArgumentError(
+            f"args[{argument}] has {', '.join(paths)}, and the graph was traced with "
+            f"{', '.join(leaf.path for leaf in leaves)}"
+        )
 
 
 def _lists(expected: Any, value: Any) -> list[Any] | None:

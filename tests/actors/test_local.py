@@ -250,8 +250,9 @@ def test_several_outputs_without_an_S_are_refused_before_anything_starts(monkeyp
 def test_workers_in_one_process_share_one_network():
     graph = bw.trace(lambda x: np.sum(np.tanh(x) * 2), np.ones(3))
     workers = LocalEngine(bw.plan(graph, 3, "node"), "run").workers
-    assert len({id(worker._residents.wires) for worker in workers}) == 1 < len(workers)
-    assert workers[0]._residents.wires is not graph  # what workers hold is what the file form says
+    held = [worker._loaded["run"].residents.wires for worker in workers]
+    assert len({id(wires) for wires in held}) == 1 < len(workers)
+    assert held[0] is not graph  # what workers hold is what the file form says
 
 
 def test_what_a_plan_costs_grows_with_the_network_and_no_faster():

@@ -11,7 +11,11 @@ from .record import FILE, arithmetic, of_network
 
 RECORDED = json.loads(FILE.read_text())
 SAME_ARITHMETIC = RECORDED["arithmetic"] == arithmetic()
-SLOW = (*LONG, "network large")
+# Of the scalar networks some have operations that are compiled for them, or fire node by node.
+SLOW = (
+    *LONG, "hidden_markov", "network large", "network near by", "network of weights as nodes",
+    "network poisson", "network power",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -162,9 +162,7 @@ def test_an_actor_a_node_of_a_large_network_is_refused_at_once():
         bw.plan(net, granularity="node")
 
 
-def test_a_graph_of_tensors_has_neither_combiner_nor_width():
+def test_a_graph_of_tensors_has_no_width():
     graph = bw.trace(lambda x: np.sum(x * x), np.ones(3))
-    with pytest.raises(bw.errors.PlanError, match="combiner=True sums the messages of scalar"):
-        bw.plan(graph, 2, combiner=True)
     with pytest.raises(bw.errors.PlanError, match="'width' cuts the levels of"):
         bw.plan(graph, 2, partitioner="width")

@@ -1,5 +1,6 @@
 """When nodes fire: eager counts the cuts on the worst path, level takes a round a level."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -147,11 +148,17 @@ def test_rounds_by_hand():
 
 
 def test_schedules_go_by_name():
-    assert {name: schedule.barrier for name, schedule in SCHEDULES.items()} == {
-        "level": True,
-        "wave": False,
-        "eager": False,
-    }
+    assert list(SCHEDULES) == ["level", "wave", "eager", "gpipe", "1f1b"]
+    assert [name for name, schedule in SCHEDULES.items() if schedule.barrier] == ["level"]
+    assert [name for name, schedule in SCHEDULES.items() if schedule.pipeline] == ["gpipe", "1f1b"]
     assert all(schedule_named(name) is schedule for name, schedule in SCHEDULES.items())
-    with pytest.raises(PlanError, match="no schedule 'lazy'; choose level, wave, eager"):
-        schedule_named("lazy")
+    for unknown in ("lazy", ["eager"], 3):
+        with pytest.raises(PlanError, match=r"no schedule .*; choose level, wave, eager, gpipe, 1"):
+            schedule_named(unknown)
+
+
+def test_a_schedule_of_ones_own_needs_no_name():
+    own = replace(SCHEDULES["eager"], name="my own")
+    assert schedule_named(own) is own
+    graph = bw.trace(lambda x: np.sum(np.tanh(x) * x), np.ones(3))
+    assert bw.plan(graph, 2, schedule=own).schedule is own

@@ -1,11 +1,14 @@
 """What ``backwave count --sizes --workers`` measures, on the real workers."""
 
+import pytest
+
 import backwave as bw
 from backwave.scripts.count.growth import inputs_for, spread
 
 from ..protocol.scalar.drawn import network as drawn
 
 
+@pytest.mark.long  # each worker compiles the network, and the naive algorithm
 def test_a_network_spread_over_workers_has_the_same_bits(cluster, monkeypatch):
     monkeypatch.setattr("backwave.scripts.count.growth.MOST_PASSES", 3)
     network = drawn(11, nodes=300, edges=2500, given=20).network

@@ -56,12 +56,24 @@ def _table_as_it_was():
     TABLE.update(before)
 
 
+def is_of_single_numbers(block):
+    return "bw.Network(" in block
+
+
 @pytest.mark.usefixtures("cluster", "_table_as_it_was")
-def test_the_python_of_the_readme_runs_and_the_big_network_takes_no_memory():
+@pytest.mark.parametrize(
+    "single",
+    [False, pytest.param(True, marks=pytest.mark.long)],  # which three processes compile
+    ids=["of arrays", "of single numbers, too"],
+)
+def test_the_python_of_the_readme_runs_and_the_big_network_takes_no_memory(single):
     names = {"__name__": "readme"}
     blocks = python_blocks(README)
+    assert 0 < sum(map(is_of_single_numbers, blocks)) < len(blocks)
     (big,) = (block for block in blocks if "bw.Shape(" in block)
     for block in blocks:
+        if is_of_single_numbers(block) and not single:
+            continue
         if block is big:
             tracemalloc.start()
         exec(block, names)

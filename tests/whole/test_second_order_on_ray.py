@@ -51,7 +51,13 @@ def test_a_hessian_product_is_one_more_wave_with_the_same_bits(workers, name):
     assert_same_bits(result, bw.backward(network, *args, v))
 
 
-@pytest.mark.parametrize(("granularity", "schedule"), [("layer", "eager"), ("partition", "level")])
+@pytest.mark.parametrize(
+    ("granularity", "schedule"),
+    [
+        pytest.param("layer", "eager", marks=pytest.mark.long),  # as many processes as levels
+        ("partition", "level"),
+    ],
+)
 def test_other_granularities_and_schedules(cluster, granularity, schedule):
     graph = bw.trace(
         lambda w, x: np.sum(np.tanh(x @ w) ** 2), np.ones((3, 2)), np.ones((4, 3)), argnums=0
