@@ -12,7 +12,7 @@ import numpy as np
 
 from ..protocol.arrays import Array, settle
 from ..protocol.derivatives.gradient_network import hvp_network
-from ..protocol.errors import ArgumentError, BackwaveError, ClusterError
+from ..protocol.errors import ArgumentError, ClusterError
 from ..protocol.graph.graph import Graph, require_graph
 from ..protocol.graph.tied import MEAN, Tied
 from ..protocol.ledger import Counts
@@ -31,6 +31,9 @@ from .crew import Crew, LocalCrew
 from .execute import new_run
 from .settings import Settings
 from .step import Loaded, Step, called, own
+
+KEPT_NETWORKS = 8
+"""How many networks a session keeps loaded: its own, and the last others that it ran."""
 
 
 class Session:
@@ -201,7 +204,7 @@ class Session:
         run = loaded.engine.run
         try:
             self._call("update", {p: (run, update) for p in homes})
-        except (BackwaveError, KeyboardInterrupt):
+        except BaseException:
             with suppress(ClusterError):  # then what was kept is gone
                 self._crew.require_there()
                 self._call("undo", {p: (self._name, number) for p in homes})
@@ -259,9 +262,17 @@ class Session:
             homes = [*self._homes, *(self._homes[key] for key in beside)]
             planned = self._planned(tied, homes)
             engine = self._crew.engine(planned, self._name)
-            kept = [*self._loaded.items(), (graph, Loaded(tied, planned, engine))]
-            self._loaded = dict(kept)
+            self._loaded[graph] = Loaded(tied, planned, engine)
+            self._forget_some()
         return self._loaded[graph]
+
+    def _forget_some(self) -> None:
+        """Let the workers forget the oldest network but the first, where there are many."""
+        if len(self._loaded) <= KEPT_NETWORKS:
+            return
+        graph = next(each for each in self._loaded if each is not self.graph)
+        old = self._loaded.pop(graph)
+        self._call("unload", {p: (old.engine.run,) for p in range(old.plan.partitions)})
 
     def _planned(self, tied: Tied, homes: Sequence[int] | None) -> Plan:
         settings = self._settings
@@ -298,7 +309,7 @@ class Session:
         settings = self._settings
         numbers = range(settings.micro_batches)
         order = the_plan.schedule.order(the_plan.flow, numbers, settings.in_flight)
-        require_possible(the_plan, order, settings.in_flight)
+        require_possible(the_plan, order, numbers, settings.in_flight)
         return order
 
     def _give(self, values: Mapping[int, Array], homes: Sequence[int]) -> Counts:

@@ -27,6 +27,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
+        if type(self.workers) is not int:
+            raise ArgumentError(f"workers={self.workers!r:.40}: give a whole number from 1")
         for name in ("micro_batches", "in_flight", "chunks"):
             given = getattr(self, name)
             if given is not None and (type(given) is not int or given < 1):

@@ -217,6 +217,10 @@ class Worker:
         """Go back to the parameters that were before an update, if that has been made here."""
         self._parameters[session].undo(number)
 
+    def unload(self, run: str) -> None:
+        """Forget a plan of a session."""
+        self._loaded.pop(run, None)
+
     def end(self, session: str) -> None:
         """Forget a session."""
         self._parameters.pop(session, None)

@@ -21,7 +21,12 @@ Optimizer = Callable[[Array, Array, Any, int], tuple[Array, Any]]
 """``(param, S, state, step) -> (param, state)``: step counts from 1, state is None at first."""
 
 
-_HELD = 2
+def _held_once() -> int:
+    array = np.empty(0)
+    return getrefcount(array)
+
+
+_HELD = _held_once()
 """What ``getrefcount`` says of an array that one name holds."""
 
 

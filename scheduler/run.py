@@ -100,7 +100,7 @@ class Run:
         schedule = self.plan.schedule
         order = schedule.order(self.plan.flow, list(self._passes), in_flight)
         if len(self._passes) > 1 or schedule not in SCHEDULES.values():
-            require_possible(self.plan, order, in_flight)
+            require_possible(self.plan, order, list(self._passes), in_flight)
         return order
 
     def _sharing_first(self, order: Order) -> Order:

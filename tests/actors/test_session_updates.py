@@ -288,19 +288,20 @@ def test_the_same_where_the_worker_has_no_part_in_another_network():
         assert_same_tree(session.params(), once)
 
 
-def test_an_update_that_is_interrupted_changes_none():
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_update_that_is_interrupted_changes_none(interruption):
     graph, params, data = traced(), weights(), stacked(batches(2))
 
     def interrupted(w, S, state, step):
         if w.shape == (3, 3):
-            raise KeyboardInterrupt
+            raise interruption
         return w - S, None
 
     with bw.session(
         graph, params, micro_batches=2, workers=3, partitioner=spread(graph)
     ) as session:
         session.backward(*data)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(interruption):
             session.update(interrupted)
         assert_same_tree(session.params(), params)
 

@@ -262,8 +262,8 @@ def test_passes_in_flight_bound_what_is_held(schedule):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_no_value_is_left_after_a_step(schedule):
     """Nor after a product with the Hessian, another network, S that was kept, or a failure."""
-    graph, data, short = traced(), batches(3), batches(3, rows=2)
-    with bw.session(graph, weights(), micro_batches=3, workers=3, schedule=schedule) as session:
+    graph, data, short = traced(), batches(2), batches(2, rows=2)
+    with bw.session(graph, weights(), micro_batches=2, workers=3, schedule=schedule) as session:
         session.backward(*stacked(data))
         require_nothing_left(session)
         session.hvp(weights(), *stacked(data))

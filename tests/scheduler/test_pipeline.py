@@ -279,7 +279,7 @@ def test_ranks_are_longest_paths_and_a_pass_gives_the_bits_of_one_place(
     assert_a_pipeline(the_plan)
     for m in (1, 2, 5):
         order = the_plan.schedule.order(the_plan.flow, range(m), None)
-        require_possible(the_plan, order)
+        require_possible(the_plan, order, range(m))
         assert sorted(firing for some in order for firing in some) == [
             Firing(n, stage.number) for n in range(m) for stage in the_plan.stages
         ]
@@ -450,7 +450,7 @@ def test_a_parameter_may_live_at_any_rank_and_sums_last_where_a_lower_one_uses_i
     order = result.plan.schedule.order(result.plan.flow, range(5), None)
     if late:  # of all passes at the end: nobody waits for it
         assert order[home][-5:] == tuple(Firing(n, late[0].number) for n in range(5))
-    require_possible(result.plan, order)
+    require_possible(result.plan, order, range(5))
 
 
 def test_a_parameter_at_a_high_rank_moves_with_the_steps():
