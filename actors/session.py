@@ -58,7 +58,6 @@ class Session:
         require_graph(graph)
         graph.require_dependence()
         self.graph = graph
-        self._argnums = argnums
         self._settings = settings
         self._crew = crew
         self._name = new_run()

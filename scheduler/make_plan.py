@@ -28,8 +28,9 @@ from .partition import (
 from .pipeline import low_homes
 from .placed import Placed
 from .plan import CPU, GPU, Plan
+from .rounds import require_rounds
 from .routes import lay_out
-from .schedule import EAGER, WAVE, Schedule, schedule_named
+from .schedule import EAGER, SCHEDULES, WAVE, Schedule, schedule_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,10 @@ def plan(
     if chosen.pipeline and free.any():
         partition = low_homes(outline, partition, partitions, free)
     placed = Placed(outline, partition, partitions)
-    layout = lay_out(placed, chosen.rounds(placed), combiner)
+    rounds = chosen.rounds(placed)
+    if chosen not in SCHEDULES.values():
+        require_rounds(placed, rounds, chosen.name)
+    layout = lay_out(placed, rounds, combiner)
     cut = graph.cut(layout)
     stages, frames = _stages_and_frames(layout, cut)
     sharing = _sharing(layout, frames)

@@ -67,6 +67,7 @@ class _Play:
         self._found: list[list[Firing]] = [[] for _ in range(flow.partitions)]
         self._ready: list[list[Firing]] = [[] for _ in range(flow.partitions)]
         self._busy = [False] * flow.partitions
+        self._look: set[int] = set()  # workers that may have come to something to do
         self._finish: list[tuple[int, Firing]] = []
         # A stage waits for those that send to it, and for the one before it on its worker.
         self._needs = [0] * len(flow.stages)
@@ -89,7 +90,9 @@ class _Play:
         while self._finish:
             now, firing = heappop(self._finish)
             self._done(firing)
-            self._busy[self._flow.stages[firing.stage].partition] = False
+            worker = self._flow.stages[firing.stage].partition
+            self._busy[worker] = False
+            self._look.add(worker)
             self._open(now)
         return tuple(map(tuple, self._found))
 
@@ -102,19 +105,26 @@ class _Play:
                 firing = Firing(number, stage.number)
                 self._waits[firing] = self._needs[stage.number]
                 if not self._waits[firing]:
-                    heappush(self._ready[stage.partition], firing)
-        for worker, ready in enumerate(self._ready):
+                    self._now_ready(firing)
+        for worker in self._look:
+            ready = self._ready[worker]
             if ready and not self._busy[worker]:
                 firing = heappop(ready)
                 self._busy[worker] = True
                 self._found[worker].append(firing)
                 heappush(self._finish, (now + self._flow.costs[firing.stage], firing))
+        self._look.clear()
+
+    def _now_ready(self, firing: Firing) -> None:
+        worker = self._flow.stages[firing.stage].partition
+        heappush(self._ready[worker], firing)
+        self._look.add(worker)
 
     def _done(self, firing: Firing) -> None:
         for stage in self._feeds[firing.stage]:
             fed = Firing(firing.number, stage)
             self._waits[fed] -= 1
             if not self._waits[fed]:
-                heappush(self._ready[self._flow.stages[stage].partition], fed)
+                self._now_ready(fed)
         self._left[firing.number] -= 1
         self._room += not self._left[firing.number]

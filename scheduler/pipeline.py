@@ -56,15 +56,22 @@ def _ranks(placed: Placed, without: Ints) -> Ints:
     Nor do those of parameters, which are there before a pass begins.
     """
     below = _below(placed, without)
+    above: list[list[int]] = [[] for _ in below]
+    for p, needs in enumerate(below):
+        for q in needs:
+            above[q].append(p)
+    left = [len(needs) for needs in below]
     ranks = np.zeros(placed.partitions, np.int64)
-    done: set[int] = set()
-    while len(done) < placed.partitions:
-        free = [p for p, needs in enumerate(below) if p not in done and needs <= done]
-        if not free:
-            raise PlanError(_circle([needs - done for needs in below], done))
-        for p in free:
-            ranks[p] = max((ranks[q] + 1 for q in below[p]), default=0)
-        done.update(free)
+    done = [p for p, needs in enumerate(below) if not needs]
+    for q in done:  # which grows as it goes
+        for p in above[q]:
+            ranks[p] = max(ranks[p], ranks[q] + 1)
+            left[p] -= 1
+            if not left[p]:
+                done.append(p)
+    if len(done) < placed.partitions:
+        there = set(done)
+        raise PlanError(_circle([needs - there for needs in below], there))
     return ranks
 
 

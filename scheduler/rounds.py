@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..protocol.errors import PlanError
 from ..protocol.outline import COMPUTED, CONSTANT, GIVEN, Ints
 from .loops import furthest_down, furthest_up
 from .placed import Placed
@@ -22,6 +23,37 @@ class Rounds(NamedTuple):
 
     up: Ints
     down: Ints
+
+
+def require_rounds(placed: Placed, rounds: Rounds, name: str) -> None:
+    """Hold the rounds of a schedule to what a network allows.
+
+    Raises:
+        PlanError: they are no whole numbers from 0, one for each node; or a node would fire before
+            what it needs has been computed or sent.
+
+    """
+    outline, lives = placed.outline, placed.partition
+    for each in rounds:
+        whole = isinstance(each, np.ndarray) and each.dtype.kind in "iu"
+        if not whole or each.shape != (outline.nodes,) or each.min(initial=0) < 0:
+            raise PlanError(
+                f"the schedule {name!r} must give each of {outline.nodes:,} nodes a round for each "
+                f"of its two firings: arrays of whole numbers from 0"
+            )
+    up, down = rounds
+    source, target = outline.ends(np.arange(len(outline.source)))
+    cut = lives[source] != lives[target]
+    computed = (outline.kind[source] != CONSTANT) & ~outline.stays[source]
+    early = computed & (up[target] < up[source] + cut)
+    late = (outline.carries > 0) & (down[source] < down[target] + cut)
+    back = outline.on_network > 0
+    if early.any() or late.any() or (back & ~outline.stays & (down < up)).any():
+        raise PlanError(
+            f"the schedule {name!r} lets a node fire before what it needs: forward a node comes in "
+            f"the round of its inputs or later, and after them where they live elsewhere; back "
+            f"likewise after those it feeds"
+        )
 
 
 def level_rounds(placed: Placed) -> Rounds:

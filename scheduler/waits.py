@@ -69,6 +69,9 @@ class Progress:
         for stage, k in enumerate(self._round_of):
             self._rounds[k].append(stage)
         self._at = dict.fromkeys(passes, 0)
+        # Of each firing that was looked at, how many it still waits for; and who waits for each.
+        self._lacks: dict[Firing, int] = {}
+        self._feeds: dict[Firing, list[Firing]] = defaultdict(list)
         self._left_in = {number: [len(some) for some in self._rounds] for number in passes}
 
     def go(self) -> None:
@@ -96,7 +99,14 @@ class Progress:
         return next(f for f in each if f not in self._done), why
 
     def _can(self, firing: Firing) -> bool:
-        return not self._shut(firing) and next(self._before(firing), None) is None
+        if self._shut(firing):
+            return False
+        if firing not in self._lacks:
+            senders = set(self._senders(firing))
+            self._lacks[firing] = len(senders)
+            for sender in senders:
+                self._feeds[sender].append(firing)
+        return not self._lacks[firing] and self._at[firing.number] >= self._round_of[firing.stage]
 
     def _shut(self, firing: Firing) -> bool:
         """Whether a firing's pass cannot be opened yet."""
@@ -104,13 +114,17 @@ class Progress:
             return False
         return firing.number != self._passes[self._opened] or len(self._open) >= self.in_flight
 
-    def _before(self, firing: Firing) -> Iterator[Firing]:
-        """Yield firings that must come first, and have not been done."""
-        number = firing.number
+    def _senders(self, firing: Firing) -> Iterator[Firing]:
+        """Yield the firings that send what this one receives, and have not been done."""
         for frame in self._plan.stages[firing.stage].receives:
-            sender = Firing(number, self._plan.frames[frame].sent_by)
+            sender = Firing(firing.number, self._plan.frames[frame].sent_by)
             if sender.stage != CALLER and sender not in self._done:
                 yield sender
+
+    def _before(self, firing: Firing) -> Iterator[Firing]:
+        """Yield firings that must come first, and have not been done."""
+        yield from self._senders(firing)
+        number = firing.number
         if self._at[number] < self._round_of[firing.stage]:
             each = (Firing(number, stage) for stage in self._rounds[self._at[number]])
             yield from (f for f in each if f not in self._done)
@@ -128,16 +142,20 @@ class Progress:
             self._open.add(number)
         if not self._left[number]:
             self._open.discard(number)
-        if opens or not self._left[number]:
-            return range(len(self._order))
-        sent = [plan.frames[frame].receiver for frame in plan.stages[firing.stage].sends]
+        woken: list[int] = []
+        for fed in self._feeds.pop(firing, ()):
+            self._lacks[fed] -= 1
+            if not self._lacks[fed]:
+                woken.append(plan.stages[fed.stage].partition)
         at, left = self._at[number], self._left_in[number]
-        while not left[at]:
+        while at < len(left) - 1 and not left[at]:
             at += 1
         if at > self._at[number]:
             self._at[number] = at
-            sent += [plan.stages[stage].partition for stage in self._rounds[at]]
-        return [each for each in sent if each != CALLER]
+            woken += [plan.stages[stage].partition for stage in self._rounds[at]]
+        if opens or not self._left[number]:
+            return range(len(self._order))
+        return woken
 
 
 def _require_whole(plan: Plan, order: Order, passes: Sequence[int]) -> None:

@@ -251,7 +251,9 @@ def backwards(flow, passes, in_flight):
 @pytest.mark.parametrize("passes", [(0,), (0, 1)])
 def test_a_schedule_whose_order_cannot_go_on_is_refused_before_it_starts(passes):
     stuck = Schedule("backwards", SCHEDULES["eager"].rounds, backwards)
-    with pytest.raises(PlanError, match=r"the schedule 'backwards' must give the stages of a pass in their turn"):
+    with pytest.raises(
+        PlanError, match=r"the schedule 'backwards' must give the stages of a pass in their turn"
+    ):
         started(replace(plan(), schedule=stuck), passes)
 
 
