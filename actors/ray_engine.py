@@ -17,8 +17,9 @@ from ..scheduler.plan import Plan
 from .assignment import assignments
 from .worker import Worker
 
-INLINE = 65_536
-"""A frame of the caller's with fewer bytes travels in the call; a larger one is put once."""
+INLINE = 90_000
+"""A frame of the caller's with fewer bytes travels in the call; a larger one is put once. (Ray puts what
+is larger than 100 KiB in any case.)"""
 
 
 class Actor(Worker):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import ray
+from threadpoolctl import threadpool_limits
 
 from ...actors.cluster import Cluster
 from ...actors.session import Session
@@ -95,6 +97,7 @@ def pipeline() -> list[Measured | Sheet]:
                 pairs=7,
             )
             rows = _workers(two, data, cluster, graph, params)
+        limit = _two_cores()
     columns = (
         ("rank", "rank", str),
         ("idle", "idle", "{:.3f}".format),
@@ -107,7 +110,28 @@ def pipeline() -> list[Measured | Sheet]:
         "not compute; (p - 1)/(m + p - 1) where stages are equal and links free. Peak copies: "
         "bytes of values held at once, in copies of one micro-batch's peak; at most min(m, p - r)."
     )
-    return [measured, Sheet("pipeline", "Two workers, 1F1B", rows, columns, how)]
+    return [measured, limit, Sheet("pipeline", "Two workers, 1F1B", rows, columns, how)]
+
+
+def _multiply(times: int) -> None:
+    x, w = np.ones((ROWS, WIDTH)), np.ones((WIDTH, WIDTH))
+    with threadpool_limits(1, user_api="blas"):
+        for _ in range(times):
+            x @ w
+
+
+def _two_cores() -> Measured:
+    """What the machine itself gains by a second process, at products of the same size."""
+    task: Any = ray.remote(num_cpus=0)(_multiply)
+    return in_turn(
+        "the machine: products on 2 cores",
+        lambda: ray.get([task.remote(75), task.remote(75)]),
+        lambda: ray.get(task.remote(150)),
+        goal=None,
+        how="as many products of the same size by two processes at once, against one: 0.5 where "
+        "both cores are free, and the pipeline cannot gain more than this",
+        pairs=7,
+    )
 
 
 def halves(graph: Graph) -> list[int]:
