@@ -534,7 +534,7 @@ def test_values_that_are_computed_again():
 NONSENSE = [object(), {}, "", b"x", np.array(["a"]), np.array(None), [[1], [2, 3]]]
 
 
-@pytest.mark.parametrize("wrong", NONSENSE, ids=repr)
+@pytest.mark.parametrize("wrong", NONSENSE, ids=lambda wrong: type(wrong).__name__)
 def test_every_error_of_a_session_is_one_of_backwaves(wrong):
     """Whatever is given, a mistake is told by name."""
     data = stacked(batches(2))
