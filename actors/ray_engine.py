@@ -18,8 +18,10 @@ from .assignment import assignments
 from .worker import Worker
 
 INLINE = 90_000
-"""A frame of the caller's with fewer bytes travels in the call; a larger one is put once. (Ray puts what
-is larger than 100 KiB in any case.)"""
+"""A frame of the caller's with fewer bytes travels in the call; a larger one is put once.
+
+Ray itself puts what is larger than 100 KiB.
+"""
 
 
 class Actor(Worker):
