@@ -262,14 +262,19 @@ class Session:
             planned = self._planned(tied, homes)
             engine = self._crew.engine(planned, self._name)
             self._loaded[graph] = Loaded(tied, planned, engine)
-            self._forget_some()
-        return self._loaded[graph]
+            self._forget_one()
+        loaded = self._loaded[graph] = self._loaded.pop(graph)  # the last that was asked for
+        return loaded
 
-    def _forget_some(self) -> None:
-        """Let the workers forget the oldest network but the first, where there are many."""
+    def _forget_one(self) -> None:
+        """Where there are many networks, let the workers forget that which was asked for first.
+
+        But not the session's own, nor that of the last step, whose sums are there.
+        """
         if len(self._loaded) <= KEPT_NETWORKS:
             return
-        graph = next(each for each in self._loaded if each is not self.graph)
+        kept = self._loaded[self.graph], self._last
+        graph = next(each for each, loaded in self._loaded.items() if loaded not in kept)
         old = self._loaded.pop(graph)
         self._call("unload", {p: (old.engine.run,) for p in range(old.plan.partitions)})
 

@@ -23,7 +23,7 @@ from ..scheduler.run import Engine, Run
 from .execute import sent_messages, shares
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Loaded:
     """A network that the workers hold: how its arguments are given, and who runs it.
 

@@ -5,6 +5,7 @@ import optree
 import pytest
 
 import backwave as bw
+from backwave.actors.session import KEPT_NETWORKS
 from backwave.protocol.errors import (
     ArgumentError,
     IndependentOutputError,
@@ -424,3 +425,22 @@ def test_a_network_with_other_parameters_is_refused(mistake):
             session.backward(*stacked(data), graph=make())
         expected = reference(graph, [(params, *some) for some in data])
         assert_same_tree(session.backward(*stacked(data), grads=True).grads, expected.grads)
+
+
+def test_of_many_networks_the_last_are_kept_and_that_of_the_last_step():
+    w = np.full((2, 2), 0.5)
+
+    def of_rows(rows):
+        return bw.trace(lambda w, x: np.sum(np.sin(x @ w) ** 2), w, np.ones((rows, 2)), argnums=0)
+
+    graphs = [of_rows(rows) for rows in range(1, 30)]
+    with bw.session(graphs[0], w, workers=2) as session:
+        for rows, graph in enumerate(graphs, 1):
+            result = session.backward(np.ones((rows, 2)), graph=graph, grads=True)
+            assert_same_tree(result.grads, bw.backward(graph, w, np.ones((rows, 2))).grads)
+            assert len(session._loaded) <= KEPT_NETWORKS
+            assert len(session._crew._workers[0]._loaded) <= KEPT_NETWORKS
+        session.hvp(w, np.ones((1, 2)))  # for which one more is loaded
+        assert_same_tree(session.gradients(), result.grads)
+        first = session.backward(np.ones((1, 2)), grads=True)
+        assert_same_tree(first.grads, bw.backward(graphs[0], w, np.ones((1, 2))).grads)
