@@ -20,6 +20,7 @@ from ..scheduler.order import Firing
 from .assignment import Assignment
 from .crossing import Crossing, says
 from .device import device
+from .heap import keep_freed_memory
 
 KEPT = 2
 """How many networks that its parts share a worker keeps: a gradient and its Hessian take turns."""
@@ -74,6 +75,7 @@ class Worker:
         if threads is not None:
             # For good: this process has no other work, and bits may depend on the number.
             threadpool_limits(threads, user_api="blas")
+            keep_freed_memory()
         self._device = device(kind)
         self._wholes: list[Any] = []
         self._loaded: dict[str, _Loaded] = {}
