@@ -115,7 +115,11 @@ def test_a_gpu_where_there_is_none_is_one_clear_line(tmp_path, environment):
 
 
 @pytest.mark.parametrize(
-    "interrupted_in", ["gcs_server", "ray::Actor.fire"], ids=["starting Ray", "firing a stage"]
+    "interrupted_in",
+    [
+        pytest.param("gcs_server", id="starting Ray"),
+        pytest.param("ray::Actor.fire", id="firing a stage", marks=pytest.mark.long),
+    ],
 )
 def test_ctrl_c_leaves_no_process_behind(tmp_path, environment, interrupted_in):
     slow = tmp_path / "slow.py"

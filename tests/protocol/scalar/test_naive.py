@@ -91,6 +91,7 @@ BY_HAND = (
 )
 
 
+@pytest.mark.long  # its operations are compiled for it alone
 @settings(max_examples=amount(5, 50))
 @example(BY_HAND)
 @given(networks())
