@@ -148,8 +148,7 @@ class Session:
         if grads:
             found, fetched = self._fetch_sums(loaded)
             result.grads = found
-            result.ledger.caller_frames += fetched.caller_frames
-            result.ledger.caller_bytes += fetched.caller_bytes
+            _add_called(result, fetched)
         return result
 
     def gradients(self) -> Any:
@@ -198,7 +197,7 @@ class Session:
             )
         keys = loaded.tied.thawed(self._structure, frozen)
         number = self._version + 1
-        update = Update(optimizer, loaded.copies, keys, loaded.tied.names(), number)
+        update = Update(optimizer, self._settings.micro_batches, keys, loaded.tied.names(), number)
         homes = sorted({self._homes[key] for key in keys.values()})
         run = loaded.engine.run
         try:
@@ -240,9 +239,7 @@ class Session:
         loaded.shared = -1  # v is another each time
         result = self._step(loaded, data, None, PassOptions(check_finite, keep_S=False))
         result.grads, fetched = self._fetch_sums(loaded)
-        for counts in (sent, fetched):
-            result.ledger.caller_frames += counts.caller_frames
-            result.ledger.caller_bytes += counts.caller_bytes
+        _add_called(result, sent + fetched)
         return result
 
     # Networks, and who holds them.
@@ -352,7 +349,6 @@ class Session:
             loaded.order = self._order(loaded.plan)
         step = Step(loaded, copies, loaded.number)
         loaded.number += 1 + copies
-        loaded.copies = copies
         shares_now = bool(loaded.plan.sharing) and loaded.shared != self._version
         passes = [Passing(step.first + k, bound, options) for k, bound in enumerate(bounds)]
         try:
@@ -389,7 +385,7 @@ class Session:
         tied, on_network = loaded.tied, loaded.tied.graph.on_network
         keys = {node: key for node, key in tied.keys().items() if key < len(self._homes)}
         homes = sorted({self._homes[key] for node, key in keys.items() if on_network[node]})
-        given = {p: (loaded.engine.run, loaded.copies) for p in homes}
+        given = {p: (loaded.engine.run, self._settings.micro_batches) for p in homes}
         frames = [Frame(*frame) for frame in self._call("copy_sums", given).values()]
         found = {keys[u]: own(S) for frame in frames for u, S in frame.open()[1]}
         for node, key in keys.items():
@@ -398,6 +394,12 @@ class Session:
                 found[key] = settle(np.zeros(known.shape, known.dtype))
         structured = self._loaded[self.graph].tied.structured(self._structure, found)
         return structured, called(frames)
+
+
+def _add_called(result: StepResult, counts: Counts) -> None:
+    """Count what went from or to the caller beside the passes."""
+    result.ledger.caller_frames += counts.caller_frames
+    result.ledger.caller_bytes += counts.caller_bytes
 
 
 def session(

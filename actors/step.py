@@ -30,7 +30,6 @@ class Loaded:
     Attributes:
         number: that of the next pass.
         shared: the version of the parameters that workers have which borrow them.
-        copies: how many made a pass in the last step.
         order: the firings of each worker, with passes counted from 0.
 
     """
@@ -40,7 +39,6 @@ class Loaded:
     engine: Engine
     number: int = 1
     shared: int = -1
-    copies: int = 0
     order: Order | None = None
 
 

@@ -34,7 +34,9 @@ def faults(keep):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_what_is_freed_is_there_for_the_next_pass():
-    assert faults(True) < 200 < faults(False)
+    kept, given_back = faults(True), faults(False)
+    assert kept < 100
+    assert kept < given_back  # by hundreds of times, unless pages are huge
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch):
